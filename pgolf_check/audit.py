@@ -1,0 +1,77 @@
+"""One submission, from its path to a report: load, ask the witnesses, judge."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Collection
+
+from pgolf_check.model import Report, Witness
+from pgolf_check.rules.edition import Edition, load_edition
+from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.rulebook import load_rulebook
+from pgolf_check.static.facts import StaticFacts
+from pgolf_check.submission.model import Submission
+from pgolf_check.verdict import crash, judge
+
+DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
+
+
+def audit(
+    path: str,
+    *,
+    repo: str | None = None,
+    witnesses: Collection[Witness] = DEFAULT_WITNESSES,
+    edition: str | None = None,
+    profile: str = "precedent",
+    as_of: datetime.date | None = None,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    grandfather: bool = True,
+    stopped: str = "",
+    crashed: str = "",
+) -> Report:
+    """Judge one path. `edition` is a TOML file; `select` and `ignore` hold codes or their beginnings (C, C3, C301).
+
+    `stopped` (a limit was reached) or `crashed` tell why the static witness, though asked, is not to be tried.
+
+    Raises UserError if the path, the edition, the profile or a code cannot be used.
+    """
+    from pgolf_check.submission.load import load
+
+    reference = load_edition(edition)
+    submission = load(path, repo=repo)
+    crashes: list[str] = [crashed] if crashed else []
+    facts = Facts(
+        submission=submission,
+        edition=reference,
+        static=_static(submission, crashes, stopped) if Witness.STATIC in witnesses else None,
+        witnesses=frozenset(witnesses),
+        as_of=as_of,
+        profile=profile,
+    )
+    excused = standing(submission, reference) if grandfather else frozenset()
+    return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes)
+
+
+def standing(submission: Submission, edition: Edition) -> frozenset[str]:
+    """The rules whose findings are notes because this very script is a merged record that they came after."""
+    file = submission.file(submission.entry)
+    if file is None or file.data is None:
+        return frozenset()
+    digest = hashlib.sha256(file.data).hexdigest()
+    return frozenset(rule for merged in edition.grandfathered if merged.script_sha256 == digest for rule in merged.rules)
+
+
+def _static(submission: Submission, crashes: list[str], stopped: str) -> StaticFacts | None:
+    from pgolf_check.static.engine import analyse
+
+    if stopped:
+        return StaticFacts((), stopped=stopped)
+    if crashes:
+        return None
+    try:
+        return analyse(submission)
+    except Exception as error:  # noqa: BLE001  (the boundary: a crash is an answer, X103)
+        crashes.append(f"the static witness stopped: {crash(error)}")
+        return None

@@ -1,0 +1,277 @@
+"""pgolf-check: one short function per verb, and the one place where errors become sentences and exit codes.
+
+Exit codes: 0 clean, 1 illegal or ineligible, 2 incomplete, wrong usage or an internal error, 3 review, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pgolf_check.errors import UserError
+
+if TYPE_CHECKING:
+    from pgolf_check.corpus.pool import Answered
+    from pgolf_check.corpus.worker import Options
+
+FAILED, INTERRUPTED = 2, 130
+DEFAULT_VERB = "check"
+
+
+class VerbOrPath(click.Group):
+    """A group whose default verb takes what is no verb."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
+            args = [DEFAULT_VERB, *args]
+        return super().parse_args(ctx, args)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        code = cli.main(arguments, prog_name="pgolf-check", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except UserError as error:
+        return _tell(str(error), FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except (KeyboardInterrupt, click.Abort):
+        return _tell("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  (the boundary: a defect is told in one line)
+        from pgolf_check.verdict import crash
+
+        return _tell(f"internal error, please report it: {crash(error)}", FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(message: str, code: int) -> int:
+    from pgolf_check.report.escape import printable
+
+    print(f"pgolf-check: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def judging(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every verb that judges."""
+    options = (
+        click.option("--repo", metavar="GIT_DIR", help="Take PATH as REF:PATH of this git repository."),
+        click.option("--edition", metavar="FILE", help="Reference data (TOML); default: the challenge's."),
+        click.option("--profile", default="precedent", show_default=True, help="precedent or strict."),
+        click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Switch off rules that were ruled after this date."),
+        click.option("--select", metavar="CODES", help="Only these rules, or beginnings of codes: C,D101."),
+        click.option("--ignore", metavar="CODES", help="Not these rules."),
+        click.option("--timeout", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds for one submission."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(cls=VerbOrPath, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pgolf")
+def cli() -> None:
+    """Decide whether a Parameter Golf submission is legal, and show why.
+
+    `pgolf-check PATH` judges a submission folder, a script in one, an archive, or REF:PATH with --repo.
+    Exit codes: 0 clean, 1 illegal or ineligible, 2 incomplete or an error, 3 review.
+    """
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True)
+@judging
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(paths: tuple[str, ...], form: str, **options: Any) -> int:
+    """Judge submissions by what they say (paper) and by their source (static)."""
+    return _check(paths, form, ("paper", "static"), options)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True)
+@judging
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def static(paths: tuple[str, ...], form: str, **options: Any) -> int:
+    """Judge submissions by their source alone."""
+    return _check(paths, form, ("static",), options)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True)
+@judging
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def paper(paths: tuple[str, ...], form: str, **options: Any) -> int:
+    """Judge submissions by their files, metadata and logs alone."""
+    return _check(paths, form, ("paper",), options)
+
+
+@cli.command()
+@click.argument("list_file", metavar="LIST", type=click.File("r", encoding="utf-8"))
+@judging
+@click.option("--witness", type=click.Choice(["paper", "static", "all"]), default="all", show_default=True)
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes; default: one per core.")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the answers in this file, and go on from it.")
+@click.option("--grandfather", is_flag=True, help="Excuse merged records from later rulings; ignored when accuracy is measured.")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+def corpus(
+    list_file: Iterable[str],
+    witness: str,
+    jobs: int | None,
+    out: Path | None,
+    grandfather: bool,
+    form: str,
+    timeout: float,
+    **options: Any,
+) -> int:
+    """Judge every path in LIST (one a line; - for standard input), several at a time. The exit code is that of the run."""
+    from pgolf_check.corpus.table import row
+
+    paths = [line.strip() for line in list_file if line.strip()]
+    witnesses = ("paper", "static") if witness == "all" else (witness,)
+    chosen = _options(witnesses, options, grandfather=grandfather)
+    for answer in _answers(paths, chosen, jobs, timeout, out):
+        click.echo(row(answer) if form == "table" else _line(answer))
+    return 0
+
+
+@cli.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Show the page of a rule: what it says, why, what breaks it, what is legal, who ruled it."""
+    from pgolf_check.report.rulebook import page_text
+    from pgolf_check.rules.rulebook import load_rulebook
+
+    rules = load_rulebook().rules
+    wanted = code.strip().upper()
+    by_name = next((rule for rule, page in rules.items() if page.name == code.strip().lower()), wanted)
+    if by_name not in rules:
+        raise UserError(f"{code!r} is no rule; `pgolf-check rules` lists them")
+    click.echo(page_text(rules[by_name]), nl=False)
+
+
+@cli.command()
+def rules() -> None:
+    """List the rules with what they do under both profiles."""
+    from pgolf_check.report.rulebook import rules_table
+    from pgolf_check.rules.rulebook import load_rulebook
+
+    click.echo(rules_table(load_rulebook()), nl=False)
+
+
+def _check(paths: Sequence[str], form: str, witnesses: Sequence[str], options: dict[str, Any]) -> int:
+    from pgolf_check.corpus.pool import judge_all
+    from pgolf_check.corpus.worker import Refused
+    from pgolf_check.report.document import as_json
+    from pgolf_check.report.text import as_text
+
+    timeout = options.pop("timeout")
+    codes = []
+    for answered in judge_all(paths, _options(witnesses, options), time_limit=timeout):
+        if isinstance(answered.result, Refused):
+            codes.append(_tell(answered.result.message, FAILED))
+            continue
+        click.echo(as_json(answered.result) if form == "json" else as_text(answered.result), nl=False)
+        codes.append(answered.result.verdict.exit_code)
+    return _worst(codes)
+
+
+def _worst(codes: Iterable[int]) -> int:
+    """The exit code of several submissions: that of the first verdict in the order of precedence."""
+    found = set(codes)
+    return next((code for code in (1, 2, 3) if code in found), 0)
+
+
+def _options(witnesses: Iterable[str], given: dict[str, Any], *, grandfather: bool = True) -> Options:
+    from pgolf_check.corpus.worker import Options
+    from pgolf_check.model import Witness
+    from pgolf_check.rules.edition import load_edition
+    from pgolf_check.rules.rulebook import PROFILES, load_rulebook
+    from pgolf_check.verdict import check_codes
+
+    select, ignore = _codes(given["select"]), _codes(given["ignore"])
+    check_codes((*select, *ignore), load_rulebook())
+    load_edition(given["edition"])
+    if given["profile"] not in PROFILES:
+        raise UserError(f"{given['profile']!r} is no profile; known are " + " and ".join(PROFILES))
+    as_of: datetime | None = given["as_of"]
+    return Options(
+        repo=given["repo"],
+        witnesses=frozenset(Witness(w) for w in witnesses),
+        edition=given["edition"],
+        profile=given["profile"],
+        as_of=as_of.date() if as_of is not None else None,
+        select=select,
+        ignore=ignore,
+        grandfather=grandfather,
+    )
+
+
+def _codes(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip().upper() for part in text.split(",")) if text is not None else ()
+
+
+def _answers(
+    paths: Sequence[str], options: Options, jobs: int | None, timeout: float, out: Path | None
+) -> Iterator[dict[str, Any]]:
+    """The answers as JSON objects; those that `out` holds come first."""
+    import os
+
+    from pgolf_check.corpus.pool import judge_all
+    from pgolf_check.corpus.results import as_object, resumed
+
+    workers = jobs or os.cpu_count() or 1
+    if out is None:
+        yield from map(as_object, _shown(judge_all(paths, options, jobs=workers, time_limit=timeout), len(paths)))
+        return
+    with resumed(out, options) as (stream, kept):
+        done = {answer["path"]: answer for answer in kept}
+        yield from (done[path] for path in paths if path in done)
+        left = [path for path in paths if path not in done]
+        for answered in _shown(judge_all(left, options, jobs=workers, time_limit=timeout), len(left)):
+            answer = as_object(answered)
+            stream.write(_line(answer) + "\n")
+            stream.flush()
+            yield answer
+
+
+def _line(answer: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(answer, ensure_ascii=True, separators=(",", ":"))
+
+
+def _shown(answers: Iterator[Answered], total: int) -> Iterator[Answered]:
+    """The answers, with a progress bar on standard error where that is a terminal."""
+    with _progress(total) as advance:
+        for answered in answers:
+            advance()
+            yield answered
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("judging"), *Progress.get_default_columns()[1:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("judging", total=total)
+        yield lambda: bar.advance(task)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

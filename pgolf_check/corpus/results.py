@@ -1,0 +1,79 @@
+"""The answers of a corpus run as JSON Lines, and the file that a stopped run goes on from.
+
+Beside the answers stands `FILE.run` with what they depend on: the checker and the options. Other ones are refused, so that a file never
+mixes two kinds of answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from pgolf_check.corpus.pool import Answered
+from pgolf_check.corpus.worker import Options, Refused
+from pgolf_check.errors import UserError
+from pgolf_check.model import Severity, Verdict
+from pgolf_check.report.document import SCHEMA, document
+
+
+def as_object(answered: Answered) -> dict[str, Any]:
+    """An answer as the JSON object of its line: the report's document with `path` as asked, and `seconds`."""
+    if isinstance(answered.result, Refused):
+        found: dict[str, Any] = {
+            "schema": SCHEMA,
+            "verdict": Verdict.INCOMPLETE.value,
+            "findings": [{"rule": "X101", "severity": Severity.BLOCK.value, "message": answered.result.message}],
+        }
+    else:
+        found = document(answered.result)
+    return {**found, "path": answered.path, "seconds": round(answered.seconds, 4)}
+
+
+def fingerprint(options: Options) -> str:
+    """What the answers depend on beside the paths: the checker's own files, the rulebook and the options."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(repr({name: _stable(getattr(options, name)) for name in Options.__slots__}).encode())
+    for folder, pattern in ((package, "*.py"), (package.parent / "rules", "*"), (package / "rulebook", "*")):
+        for path in sorted(p for p in folder.rglob(pattern) if p.is_file()):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    if options.edition is not None and Path(options.edition).is_file():
+        digest.update(Path(options.edition).read_bytes())
+    return digest.hexdigest()
+
+
+def _stable(value: object) -> object:
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
+
+
+@contextmanager
+def resumed(path: Path, options: Options) -> Iterator[tuple[TextIO, list[dict[str, Any]]]]:
+    """Open a results file to go on with: (where to append, the answers that it holds). A line cut short is dropped.
+
+    Raises UserError if the file holds answers of another checker or other options, or cannot be written.
+    """
+    mark, now = path.with_name(path.name + ".run"), fingerprint(options)
+    try:
+        if path.exists() and (not mark.exists() or mark.read_text(encoding="utf-8").strip() != now):
+            raise UserError(f"{path}: these are not answers of this checker with these options; remove the file or name another")
+        mark.write_text(now + "\n", encoding="utf-8")
+        kept = _complete(path)
+        with path.open("a", encoding="utf-8") as stream:
+            yield stream, kept
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _complete(path: Path) -> list[dict[str, Any]]:
+    """The answers in a file; what follows the last whole line is cut off."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) != len(data):
+        os.truncate(path, len(whole))
+    return [json.loads(line) for line in whole.decode("utf-8").splitlines()]

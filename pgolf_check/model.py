@@ -1,0 +1,222 @@
+"""The value objects that every part of the checker shares.
+
+Data flows one way: a `Submission` is read, witnesses derive facts and `Event`s from it, rules turn those into `Finding`s, and the
+verdict follows from the findings. Nothing in this module does work or imports another module of the package.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Witness(enum.StrEnum):
+    """A source of evidence about a submission."""
+
+    PAPER = "paper"
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+class Severity(enum.StrEnum):
+    """What a finding does to the verdict."""
+
+    BLOCK = "block"
+    REVIEW = "review"
+    NOTE = "note"
+
+
+class Certainty(enum.StrEnum):
+    """How complete the evidence of a finding is."""
+
+    PROVEN = "proven"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+class Status(enum.StrEnum):
+    """What became of one rule on one submission."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    REVIEW = "review"
+    NOT_APPLICABLE = "not-applicable"
+    NOT_ANALYSED = "not-analysed"
+    NOT_RUN = "not-run"
+
+
+class Verdict(enum.StrEnum):
+    """The answer for a submission, in order of precedence."""
+
+    ILLEGAL = "illegal"
+    INELIGIBLE = "ineligible"
+    INCOMPLETE = "incomplete"
+    REVIEW = "review"
+    CLEAN = "clean"
+
+    @property
+    def exit_code(self) -> int:
+        return {"illegal": 1, "ineligible": 1, "incomplete": 2, "review": 3, "clean": 0}[self.value]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a text file of the submission: relative POSIX path, 1-based line and column. Line 0: the whole file."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered step of the path that a finding shows."""
+
+    location: Location
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One breach of one rule, as a rule reports it. Severity and name come from the rulebook when the verdict is formed."""
+
+    rule: str
+    witness: Witness
+    certainty: Certainty
+    message: str
+    locations: tuple[Location, ...] = ()
+    trace: tuple[Step, ...] = ()
+    ceiling: Severity = Severity.BLOCK
+    """The worst severity this finding may take, e.g. REVIEW for code that a default runs and no log shows."""
+
+
+class EventKind(enum.StrEnum):
+    """What the run does to a state or to a stretch of the validation stream."""
+
+    READ = "read"
+    UPDATE = "update"
+    RESET = "reset"
+    SCORE = "score"
+    REPORT = "report"
+
+
+class Relation(enum.StrEnum):
+    """Where a region lies, seen from the iteration that scores."""
+
+    CUR = "cur"
+    PREV = "prev"
+    LATER = "later"
+    ALL = "all"
+    SCORED = "scored"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of a token stream.
+
+    `iterations` fixes some loops to one of their iterations, (loop instance, iteration number); loops that are not named take all
+    of theirs. `positions` holds exact stream positions where the dynamic witness knows them. Two regions are disjoint if they
+    fix a loop to different iterations, if their exact positions are disjoint, or if their streams differ.
+    """
+
+    stream: str
+    iterations: frozenset[tuple[int, int]] = frozenset()
+    positions: frozenset[int] | None = None
+
+    def within(self, iterations: frozenset[tuple[int, int]]) -> Region:
+        """The part of this region that the given loop iterations select."""
+        if iterations <= self.iterations:
+            return self
+        return Region(self.stream, self.iterations | iterations, self.positions)
+
+    def overlaps(self, other: Region) -> bool:
+        """False only if the two regions certainly share no position."""
+        if self.stream != other.stream:
+            return False
+        if self.positions is not None and other.positions is not None:
+            return bool(self.positions & other.positions)
+        mine: dict[int, set[int]] = {}
+        for loop, number in self.iterations:
+            mine.setdefault(loop, set()).add(number)
+        theirs: dict[int, set[int]] = {}
+        for loop, number in other.iterations:
+            theirs.setdefault(loop, set()).add(number)
+        return all(numbers & theirs[loop] for loop, numbers in mine.items() if loop in theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act on a region of the validation stream or on a state, from either code witness.
+
+    `order` numbers the events of one run. `seen` holds, for a SCORE, the UPDATE events whose regions had flowed into the states that
+    the score was computed with; for an UPDATE, those of the state before it. `loop` lists the enclosing loop iterations, outermost
+    first, as (loop instance, iteration number). `through` lists the places a value passed on its way (copies, files, calls).
+    """
+
+    kind: EventKind
+    order: int
+    location: Location
+    state: str = ""
+    regions: tuple[Region, ...] = ()
+    seen: tuple[Event, ...] = ()
+    accumulator: str = ""
+    loop: tuple[tuple[int, int], ...] = ()
+    guard: tuple[str, ...] = ()
+    certainty: Certainty = Certainty.PROVEN
+    through: tuple[Step, ...] = ()
+    scores: tuple[Event, ...] = ()
+    """For a REPORT: the SCORE events whose losses reach the reported number."""
+    best_of: tuple[Location, ...] = ()
+    """For a REPORT: the places where the lower of several scores of one region was chosen."""
+    text: str = ""
+    """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: gradient, write or count."""
+    reads: tuple[Location, ...] = ()
+    """Where the tokens of the regions were read from a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that a rule measured, for the report's figures."""
+
+    name: str
+    value: Any
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one rule says about one submission: its findings, its status and the figures it measured."""
+
+    rule: str
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFinding:
+    """A finding with the severity that the rulebook, profile and edition give it."""
+
+    finding: Finding
+    name: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a rendering of the result may show."""
+
+    path: str
+    verdict: Verdict
+    witnesses: tuple[Witness, ...]
+    findings: tuple[JudgedFinding, ...]
+    answers: tuple[Answer, ...]
+    edition: str
+    profile: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Decoded text per script, for source frames; not part of the JSON body."""

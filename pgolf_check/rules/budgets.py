@@ -1,0 +1,26 @@
+"""What T101 and T102 share: a logged time over a budget of the edition, and how far its log can be held against the record track."""
+
+from __future__ import annotations
+
+from pgolf_check.model import Certainty, Finding, Location, Severity, Witness
+from pgolf_check.rules.edition import Budget
+from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.runs import LoggedRun
+
+
+def over_budget(code: str, facts: Facts, budget: Budget, timed: tuple[LoggedRun, float, Location, str]) -> Finding:
+    """The finding for (run, seconds, place, what took them), which exceed the budget.
+
+    A note within the grace and on another machine than the edition's; possible where the log does not tell the machine.
+    """
+    logged, seconds, place, what = timed
+    machine = facts.edition.hardware
+    message = f"{logged.name}: {what} took {seconds:,.1f} s, the budget is {budget.seconds:g} s on {machine.count}x {machine.gpu}"
+    certainty, ceiling = Certainty.PROVEN, Severity.BLOCK
+    if seconds <= budget.limit:
+        message, ceiling = f"{message}; an overshoot of up to {budget.grace:g} s is accepted", Severity.NOTE
+    elif logged.run.world_size is None:
+        message, certainty = f"{message}; the log does not say on how many GPUs", Certainty.POSSIBLE
+    elif logged.run.world_size != machine.count:
+        message, ceiling = f"{message}; this run had {logged.run.world_size} GPU(s)", Severity.NOTE
+    return Finding(code, Witness.PAPER, certainty, message, (place,), ceiling=ceiling)

@@ -1,0 +1,23 @@
+"""What every rule is given: the submission as read, the reference data, and what the witnesses found."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from pgolf_check.model import Witness
+from pgolf_check.rules.edition import Edition
+from pgolf_check.static.facts import StaticFacts
+from pgolf_check.submission.model import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The evidence about one submission. `static` is None if that witness was not asked or could not finish."""
+
+    submission: Submission
+    edition: Edition
+    static: StaticFacts | None = None
+    witnesses: frozenset[Witness] = frozenset({Witness.PAPER})
+    as_of: datetime.date | None = None
+    profile: str = "precedent"

@@ -1,0 +1,136 @@
+"""The one test behind C301, C302 and C402: was a claimed score computed with states that had seen its targets?
+
+A SCORE is legal if its regions are disjoint from those of every UPDATE that its states had seen. Which rule a breach falls under
+depends on what had happened to the tokens before the update: nothing (C301), a score in an earlier pass of a loop that holds
+both acts (C302), or a score that was reported by itself before the state moved on (C402).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pgolf_check.model import Answer, Certainty, Event, Finding, Location, Step, Witness
+from pgolf_check.rules.answers import failed, not_analysed, passed
+from pgolf_check.rules.facts import Facts
+from pgolf_check.static.facts import StaticRun
+
+UPDATE_VERBS = {
+    "gradient": "an optimizer step trains {state} on these tokens",
+    "write": "values computed from these tokens are written into {state}",
+    "count": "these tokens are entered into {state}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A claimed score whose state had seen its targets, with the rule that it falls under."""
+
+    rule: str
+    run: StaticRun
+    report: Event
+    score: Event
+    update: Event
+
+
+def breaches(facts: Facts) -> Iterator[Breach]:
+    """Every breach of the order in the claim of every run, one per place of update and score."""
+    if facts.static is None:
+        return
+    for run in facts.static.runs:
+        if run.claim is None:
+            continue
+        shown: set[tuple[str, Location, Location]] = set()
+        for score in run.claim.scores:
+            for update in score.seen:
+                if not overlap(update, score):
+                    continue
+                breach = Breach(classify(run, score, update), run, run.claim, score, update)
+                key = (breach.rule, update.location, score.location)
+                if key not in shown:
+                    shown.add(key)
+                    yield breach
+
+
+def overlap(a: Event, b: Event) -> bool:
+    """Whether two events touch a common part of a stream."""
+    return any(x.overlaps(y) for x in a.regions for y in b.regions)
+
+
+def classify(run: StaticRun, score: Event, update: Event) -> str:
+    """C301, C302 or C402; see the module's docstring."""
+    passes = dict(score.loop)
+    between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
+    if between and any(_same_place_before(s, score, update) for s in run.scores):
+        return "C302"
+    if any(_scored_before(report, update) for report in run.reports):
+        return "C402"
+    return "C301"
+
+
+def _same_place_before(earlier: Event, score: Event, update: Event) -> bool:
+    return earlier.location == score.location and earlier.order < update.order and overlap(earlier, update)
+
+
+def _scored_before(report: Event, update: Event) -> bool:
+    """Whether a report of its own, outside of the loops of the update, holds only legal scores and one of the update's tokens."""
+    if set(report.loop) & set(update.loop) and report.loop:
+        return False
+    earlier = [s for s in report.scores if s.order < update.order and overlap(s, update)]
+    return bool(earlier) and not any(overlap(u, s) for s in report.scores for u in s.seen)
+
+
+def decide(facts: Facts, rule: str) -> Answer:
+    """The answer of one of the three rules."""
+    found = tuple(_finding(b) for b in breaches(facts) if b.rule == rule)
+    return failed(rule, found) if found else undecided(facts, rule)
+
+
+def undecided(facts: Facts, rule: str) -> Answer:
+    """Without a finding: the rule passed if some run was followed to its claim, else it could not decide."""
+    runs = facts.static.runs if facts.static is not None else ()
+    if not runs or any(run.claim is None or run.unfollowed for run in runs):
+        return not_analysed(rule, "the source was not followed to the claimed score")
+    return passed(rule)
+
+
+MESSAGES = {
+    "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
+    "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
+    "C402": "tokens that were scored before are scored again with {state}, which has seen them since, and that is what is claimed",
+}
+
+
+def _finding(breach: Breach) -> Finding:
+    certainty = Certainty.PROVEN if breach.run.resolved else Certainty.LIKELY
+    return Finding(
+        breach.rule,
+        Witness.STATIC,
+        certainty,
+        MESSAGES[breach.rule].format(state=_name(breach.update)) + f" (configuration: {breach.run.source})",
+        (breach.update.location, breach.score.location),
+        path(breach),
+        breach.run.ceiling,
+    )
+
+
+def _name(update: Event) -> str:
+    return f"the {update.state}" if update.state in ("parameter", "table") else f"the state of {update.state}"
+
+
+def path(breach: Breach) -> tuple[Step, ...]:
+    """The numbered path from the read to the report."""
+    update, score, report = breach.update, breach.score, breach.report
+    steps = [Step(where, "validation tokens are read") for where in update.reads[:1]]
+    steps.extend(update.through)
+    steps.append(Step(update.location, UPDATE_VERBS.get(update.text, "{state} changes").format(state=_name(update))))
+    steps.extend(score.through)
+    steps.append(Step(score.location, "the same tokens are scored with it"))
+    steps.append(report_step(report))
+    return tuple(steps)
+
+
+def report_step(report: Event) -> Step:
+    """The last step of a path: where the score is printed."""
+    shown = " ".join(report.text.split())[:120]
+    return Step(report.location, f"the score is reported: {shown}")

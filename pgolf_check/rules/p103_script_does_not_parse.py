@@ -1,0 +1,96 @@
+"""P103: the entry script can run in its folder: it parses, and the modules that it imports at its start are there.
+
+A module is there if it is of the standard library, in the folder, carried by the script, required by requirements.txt, or one of
+the edition's packages. An absent one is a possible finding only: the reviewer may know the package.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pgolf_check.model import Answer, Certainty, Finding, Location, Witness
+from pgolf_check.rules.answers import failed, not_analysed, not_applicable
+from pgolf_check.rules.facts import Facts
+from pgolf_check.static import ir
+from pgolf_check.submission.model import Submission
+
+CODE = "P103"
+
+
+def check(facts: Facts) -> Answer:
+    from pgolf_check.static.cache import lower_cached
+    from pgolf_check.static.lower import CannotParse
+
+    submission = facts.submission
+    script = submission.scripts.get(submission.entry)
+    if script is None:
+        return not_applicable(CODE, "there is no script, see P101")
+    if script.text is None:
+        return not_analysed(CODE, f"{script.path} cannot be read, see X101")
+    try:
+        module = lower_cached(script.text)
+    except CannotParse as error:
+        if _compiles(script.text):
+            return not_analysed(CODE, f"{script.path} is valid for this interpreter, but the checker's parser refuses it: {error}")
+        place = Location(script.path, error.line, error.column)
+        return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {error}", place)])
+    present = _present(facts)
+    if "__package__" in module.locals:
+        present.update({".", ".."})
+    return failed(CODE, [_absent(script.path, at, name) for at, name in _imports(module) if name not in present])
+
+
+def _imports(module: ir.Module) -> Iterator[tuple[int, str]]:
+    """(place, top-level name) of each import that runs unconditionally; a relative one is named by its dots."""
+    for node in module.body:
+        if isinstance(node, ir.Import):
+            yield from ((node.at, dotted.partition(".")[0]) for dotted, _, _ in node.items)
+        elif isinstance(node, ir.ImportFrom):
+            yield node.at, "." * node.level or node.module.partition(".")[0]
+
+
+def _present(facts: Facts) -> set[str]:
+    submission = facts.submission
+    names = set(sys.stdlib_module_names) | set(facts.edition.packages) | _required(submission)
+    folder = PurePosixPath(submission.entry).parent
+    for path in (PurePosixPath(f.path) for f in submission.files):
+        for root in {folder, PurePosixPath(".")}:
+            if path.is_relative_to(root):
+                names.add(path.relative_to(root).parts[0].partition(".")[0])
+    names.update(name.partition(".")[0] for name in submission.scripts[submission.entry].modules)
+    return names
+
+
+def _required(submission: Submission) -> set[str]:
+    """The names that requirements.txt lists, as modules are spelled."""
+    names: set[str] = set()
+    for file in submission.files:
+        if PurePosixPath(file.path).name == "requirements.txt" and file.data is not None:
+            found = re.findall(r"^\s*([A-Za-z0-9._-]+)", file.data.decode("utf-8", "replace"), re.MULTILINE)
+            names.update(name.replace("-", "_").replace(".", "_").lower() for name in found)
+    return names
+
+
+def _compiles(text: str) -> bool:
+    import ast
+
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _absent(path: str, at: int, name: str) -> Finding:
+    place = Location(path, *ir.place(at))
+    if name.startswith("."):
+        return _finding(Certainty.LIKELY, "imports relative to a package, but runs as a script, which has none", place)
+    told = f"imports {name!r}, which is not in the folder, the standard library, requirements.txt or the edition's packages"
+    return _finding(Certainty.POSSIBLE, told, place)
+
+
+def _finding(certainty: Certainty, message: str, place: Location) -> Finding:
+    return Finding(CODE, Witness.PAPER, certainty, message, (place,))

@@ -1,0 +1,331 @@
+"""Attributes and subscripts: reading them, writing them, and augmented assignment."""
+
+from __future__ import annotations
+
+from pgolf_check.static.effects.numbers import binary, derived
+from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed, union
+from pgolf_check.static.values import (
+    NO_CONST,
+    NO_REST,
+    Bound,
+    Choice,
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Mapping,
+    Method,
+    ModuleScope,
+    Scope,
+    Sequence,
+    Value,
+    Wrapped,
+    constant,
+    deps_of,
+    is_const,
+    join,
+    tags_of,
+)
+
+ALIAS_ATTRIBUTES = frozenset(("data", "T", "mT", "real", "flat", "H"))
+PLAIN_ATTRIBUTES = frozenset(("shape", "device", "dtype", "ndim", "size", "itemsize", "nbytes", "is_cuda", "requires_grad", "type"))
+
+
+def get_attribute(m: Machine, value: Value, name: str) -> Value:
+    kind = type(value)
+    if kind is Instance:
+        return _instance_attribute(m, value, name)
+    if kind is ModuleScope or kind is Scope:
+        return value.names.get(name, Data())
+    if kind is Class:
+        return _class_attribute(value, name)
+    if kind is External:
+        return _external_attribute(value, name)
+    if kind is Data:
+        return data_attribute(value, name)
+    if kind is Choice:
+        result: Value = NO_REST
+        for option in value.options:
+            if option is not None:
+                found = get_attribute(m, option, name)
+                result = found if result is NO_REST else join(result, found)
+        return Data() if result is NO_REST else result
+    if kind is Function:
+        return value.attrs.get(name, value.node.name if name == "__name__" else Method(value, name))
+    return Method(value, name)
+
+
+def _external_attribute(value: External, name: str) -> Value:
+    from pgolf_check.static.effects.table import CONSTANT_ATTRIBUTES
+
+    path = f"{value.path}.{name}"
+    return CONSTANT_ATTRIBUTES.get(path, None) if path in CONSTANT_ATTRIBUTES else External(path)
+
+
+def _class_attribute(cls: Class, name: str) -> Value:
+    if name == "__name__":
+        return cls.name
+    found = cls.lookup(name)
+    if found is NO_CONST:
+        return Method(cls, name)
+    if type(found) is Wrapped:
+        return Bound(found.function, cls) if found.kind == "classmethod" else found.function
+    return found
+
+
+def _instance_attribute(m: Machine, value: Instance, name: str) -> Value:
+    from pgolf_check.static.calls import call
+    from pgolf_check.static.effects.modules import external_attribute
+
+    if name in value.attrs:
+        return value.attrs[name]
+    if type(value.cls) is Class:
+        found = value.cls.lookup(name)
+        if found is not NO_CONST:
+            if type(found) is Wrapped:
+                if found.kind == "property":
+                    return call(m, found.function, (value,), {})
+                return found.function if found.kind == "staticmethod" else Bound(found.function, value.cls)
+            return Bound(found, value) if type(found) is Function else found
+        if name == "__class__":
+            return value.cls
+        if name == "__dict__":
+            return Mapping(dict(value.attrs))
+        getter = value.cls.lookup("__getattr__")
+        if type(getter) is Function and value.state is None:
+            return call(m, Bound(getter, value), (name,), {})
+    return external_attribute(m, value, name)
+
+
+def data_attribute(value: Data, name: str) -> Value:
+    if name in ALIAS_ATTRIBUTES:
+        return alias(value)
+    if name == "grad":
+        return Data(value.owner.grad if value.owner is not None else NO_DEPS)
+    if name in PLAIN_ATTRIBUTES:
+        return Data(tags=value.tags, scalar=True)
+    return Method(value, name)
+
+
+def alias(value: Data) -> Data:
+    """Another name of the same memory."""
+    if value.owner is not None:
+        return value
+    return Data(value.deps, value.tags, bases=(value,), tokens=value.tokens, parts=value.parts)
+
+
+def set_attribute(m: Machine, obj: Value, name: str, value: Value) -> None:
+    kind = type(obj)
+    if kind is Instance:
+        if name in ("training",) or type(obj.cls) is str and obj.state is not None and name in ("weight", "bias"):
+            _set_parameter(m, obj, name, value)
+        else:
+            m.heap.put_item(obj.attrs, name, value)
+    elif kind is ModuleScope:
+        m.heap.put_item(obj.names, name, value)
+    elif kind is Class:
+        m.heap.put_item(obj.attrs, name, value)
+    elif kind is Function:
+        m.heap.put_item(obj.attrs, name, value)
+    elif kind is Data:
+        if name == "data":
+            m.write(obj, deps_of(value), replace=True)
+        elif name == "grad" and obj.owner is not None:
+            m.heap.put(obj.owner, "grad", obj.owner.grad | frozenset(d for d in deps_of(value) if type(d) is not State))
+    elif kind is Choice:
+        for option in obj.options:
+            if option is not None:
+                set_attribute(m, option, name, value)
+
+
+def _set_parameter(m: Machine, obj: Instance, name: str, value: Value) -> None:
+    present = obj.attrs.get(name)
+    m.heap.put_item(obj.attrs, name, value)
+    if name != "training" and type(value) is Data and value.owner is None and type(present) is Data and present.owner is not None:
+        m.write(present, deps_of(value), replace=True)
+
+
+def get_item(m: Machine, obj: Value, index: Value) -> Value:
+    kind = type(obj)
+    if kind is Sequence:
+        return get_sequence(obj, index)
+    if kind is Mapping:
+        return get_mapping(obj, index)
+    if kind is Data:
+        return select(m, obj, index)
+    if kind is Choice:
+        result: Value = NO_REST
+        for option in obj.options:
+            if option is not None:
+                found = get_item(m, option, index)
+                result = found if result is NO_REST else join(result, found)
+        return Data() if result is NO_REST else result
+    if kind is Instance:
+        return _instance_item(m, obj, index)
+    if is_const(obj):
+        return _constant_item(obj, index)
+    if kind is External and obj.path == "os.environ":
+        from pgolf_check.static.effects.table import call_external
+
+        return call_external(m, "os.getenv", (index,), {}, None)
+    if kind in (Class, External, Function):
+        return obj
+    return Data(deps_of(obj) | deps_of(index), tags_of(index))
+
+
+def _constant_item(obj: Value, index: Value) -> Value:
+    try:
+        if type(index) is slice:
+            bounds = [constant(v) for v in (index.start, index.stop, index.step)]
+            if all(b is None or isinstance(b, int) for b in bounds):
+                return obj[slice(*bounds)]
+            return Data(parts=(None,), scalar=True)
+        known = constant(index)
+        return obj[known] if isinstance(known, int) else Data(scalar=True)
+    except (TypeError, IndexError):
+        return Data(scalar=True)
+
+
+def _instance_item(m: Machine, obj: Instance, index: Value) -> Value:
+    from pgolf_check.static.calls import call
+
+    items = obj.attrs.get("__items__")
+    if type(items) is Sequence:
+        found = get_sequence(items, index)
+        if type(found) is Sequence and type(index) is slice:
+            part = Instance(obj.cls, obj.state)
+            part.attrs["__items__"] = found
+            return part
+        return found
+    if type(items) is Mapping:
+        return get_mapping(items, index)
+    if type(obj.cls) is Class:
+        method = obj.cls.lookup("__getitem__")
+        if method is not NO_CONST:
+            return call(m, Bound(method, obj), (index,), {})
+        if obj.cls.fields:
+            values = Sequence("tuple", tuple(obj.attrs.get(f, Data()) for f in obj.cls.fields))
+            return get_sequence(values, index)
+    return Data(deps_of(obj) | deps_of(index), tags_of(index))
+
+
+def select(m: Machine, data: Data, index: Value) -> Value:
+    """A part of a tensor: a view; of a stream, the region that the index's loop iterations choose."""
+    from pgolf_check.static.effects.scores import gathered
+
+    tags = tags_of(index)
+    index_deps = deps_of(index)
+    if data.owner is not None:
+        if not has_reads(index_deps):
+            return data
+        return Data(union((deps_of(data), index_deps)), tags)
+    scored = gathered(m, data, index)
+    if scored is not None:
+        return scored
+    deps = narrowed(data.deps, tags)
+    if not has_reads(data.deps):
+        deps = union((deps, index_deps))
+    tokens = data.tokens or (_is_tokens(index) and not deps_of(data) - index_deps and False)
+    return Data(deps, data.tags | tags, bases=(data,), tokens=tokens)
+
+
+def _is_tokens(index: Value) -> bool:
+    return type(index) is Data and index.tokens
+
+
+def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
+    kind = type(obj)
+    if kind is Sequence:
+        _set_sequence(m, obj, index, value)
+    elif kind is Mapping:
+        set_mapping(m, obj, index, value)
+    elif kind is Data:
+        index_deps = deps_of(index)
+        if any(type(d) is Read for d in index_deps) and _chosen_by_tokens(index):
+            m.count(obj, index_deps, deps_of(value))
+        m.write(obj, deps_of(value), replace=_whole(index))
+    elif kind is Choice:
+        for option in obj.options:
+            if option is not None:
+                set_item(m, option, index, value)
+    elif kind is Instance:
+        _set_instance_item(m, obj, index, value)
+    elif kind is External and obj.path in ("os.environ", "sys.modules"):
+        known, text = constant(index), constant(value)
+        if obj.path == "os.environ" and isinstance(known, str) and isinstance(text, str):
+            m.environment[known] = text
+
+
+def _set_instance_item(m: Machine, obj: Instance, index: Value, value: Value) -> None:
+    from pgolf_check.static.calls import call
+
+    items = obj.attrs.get("__items__")
+    if type(items) in (Sequence, Mapping):
+        set_item(m, items, index, value)
+    elif type(obj.cls) is Class:
+        method = obj.cls.lookup("__setitem__")
+        if method is not NO_CONST:
+            call(m, Bound(method, obj), (index, value), {})
+
+
+def _whole(index: Value) -> bool:
+    """`x[:] = v` and `x[...] = v` replace everything."""
+    if index is Ellipsis:
+        return True
+    return type(index) is slice and index.start is None and index.stop is None
+
+
+def _chosen_by_tokens(index: Value) -> bool:
+    """Whether the place in a table is computed from token ids (rather than being a mask or position of scored values)."""
+    if type(index) is Sequence:
+        return any(_chosen_by_tokens(v) for v in index.items)
+    return type(index) is Data and index.tokens
+
+
+def _set_sequence(m: Machine, sequence: Sequence, index: Value, value: Value) -> None:
+    known = constant(index)
+    if isinstance(known, int) and sequence.rest is NO_REST and 0 <= known < len(sequence.items) and not tags_of(index):
+        items = list(sequence.items)
+        items[known] = value
+        m.heap.put(sequence, "items", tuple(items))
+        return
+    if type(index) is slice:
+        from pgolf_check.static.effects.sequences import iterate
+
+        value = iterate(m, value)
+    m.heap.put(sequence, "items", tuple(join(v, value) for v in sequence.items))
+    if sequence.rest is not NO_REST or not sequence.items:
+        m.heap.put(sequence, "rest", value if sequence.rest is NO_REST else join(sequence.rest, value))
+
+
+def delete_target(m: Machine, obj: Value, index: Value) -> None:
+    if type(obj) is Mapping:
+        from pgolf_check.static.heap import MISSING
+
+        known = constant(index)
+        if known is not NO_CONST and known in obj.items:
+            m.heap.put_item(obj.items, known, MISSING)
+
+
+def accumulate(m: Machine, target: Value, op: str, value: Value, *, in_place: bool) -> Value:
+    """`target op= value`: tensors and lists change in place, numbers and texts are bound anew."""
+    if type(target) is Sequence and op == "+":
+        from pgolf_check.static.effects.sequences import append, elements
+
+        if target.kind == "tuple":
+            return binary(m, op, target, value)
+        for item in elements(m, value):
+            append(m, target, item)
+        return target
+    if type(target) is Data and not target.scalar and target.parts is None:
+        if target.owner is not None:
+            m.write(target, deps_of(value), replace=False)
+            return target
+        if in_place:
+            m.write(target, deps_of(value), replace=False)
+            return target
+        return derived(target, value)
+    return binary(m, op, target, value)

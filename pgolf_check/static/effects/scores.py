@@ -1,0 +1,70 @@
+"""Where targets meet predictions, and where one of several scores is chosen."""
+
+from __future__ import annotations
+
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import Best, Deps, Score, has_reads, scores_of, states_of
+from pgolf_check.static.values import Choice, Data, Sequence, Value, deps_of, tags_of
+
+
+def gathered(m: Machine, prediction: Data, index: Value) -> Data | None:
+    """`prediction[..., targets]`: the score, if the index holds token ids and the prediction comes from a model."""
+    if not states_of(prediction.deps) or not holds_tokens(index):
+        return None
+    return Data(m.score(prediction.deps, deps_of(index)), prediction.tags | tags_of(index))
+
+
+def holds_tokens(index: Value) -> bool:
+    """Whether an index contains raw token ids read from a stream."""
+    if type(index) is Sequence:
+        return any(holds_tokens(v) for v in index.items)
+    return type(index) is Data and index.tokens and has_reads(index.deps)
+
+
+def rivals(deps: Deps) -> frozenset[Score]:
+    """Scores among the dependencies that another one of overlapping targets competes with."""
+    scores = sorted(scores_of(deps), key=lambda s: s.order)
+    found: set[Score] = set()
+    for i, first in enumerate(scores):
+        for second in scores[i + 1 :]:
+            if any(a.region.overlaps(b.region) for a in first.reads for b in second.reads):
+                found.update((first, second))
+    return frozenset(found)
+
+
+def lowest(m: Machine, values: tuple[Value, ...], result: Data) -> Data:
+    """min over values: marked as a choice if two of them are scores of the same targets."""
+    carried = [deps_of(v) for v in values]
+    if sum(1 for d in carried if scores_of(d)) < 2:
+        return result
+    first, *others = [scores_of(d) for d in carried if scores_of(d)]
+    if all(o == first for o in others):
+        return result
+    competing = rivals(frozenset().union(*carried))
+    if competing:
+        result.deps = result.deps | {Best(m.here(), competing)}
+    return result
+
+
+def choice_between(m: Machine, test: Deps) -> Best | None:
+    """The choice that a condition makes, if it compares scores of the same targets."""
+    if len(scores_of(test)) < 2:
+        return None
+    competing = rivals(test)
+    return Best(m.here(), competing) if competing else None
+
+
+def chosen_by(m: Machine, test: Deps, chosen: Value) -> Value:
+    """The result of a conditional expression or `where`: marked if the condition compares scores and the result is one."""
+    best = choice_between(m, test)
+    if best is None or not scores_of(deps_of(chosen)):
+        return chosen
+    return marked(chosen, best)
+
+
+def marked(value: Value, best: Best) -> Value:
+    if type(value) is Data:
+        return Data(value.deps | {best}, value.tags, bases=value.bases, scalar=value.scalar)
+    if type(value) is Choice:
+        return Choice(tuple(marked(v, best) for v in value.options))
+    return value

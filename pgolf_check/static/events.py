@@ -1,0 +1,64 @@
+"""The records of a finished abstract run as `Event`s, the form that rules read."""
+
+from __future__ import annotations
+
+from pgolf_check.model import Event, EventKind, Region
+from pgolf_check.static.records import Best, Read, Reported, Score, Update, scores_of
+
+
+class EventMaker:
+    """Converts records to events, each record once."""
+
+    def __init__(self) -> None:
+        self._updates: dict[int, Event] = {}
+        self._scores: dict[int, Event] = {}
+
+    def update(self, record: Update) -> Event:
+        made = self._updates.get(record.order)
+        if made is None:
+            made = Event(
+                EventKind.UPDATE,
+                record.order,
+                record.location,
+                state=record.state,
+                regions=regions_of(record.reads),
+                loop=record.loops,
+                through=(*record.frames, *record.through),
+                text=record.how,
+                reads=tuple(sorted({r.location for r in record.reads})),
+            )
+            self._updates[record.order] = made
+        return made
+
+    def score(self, record: Score) -> Event:
+        made = self._scores.get(record.order)
+        if made is None:
+            made = Event(
+                EventKind.SCORE,
+                record.order,
+                record.location,
+                regions=regions_of(record.reads),
+                seen=tuple(self.update(u) for u in sorted(record.seen, key=lambda u: u.order)),
+                loop=record.loops,
+                guard=record.guard,
+                through=record.frames,
+                reads=tuple(sorted({r.location for r in record.reads})),
+            )
+            self._scores[record.order] = made
+        return made
+
+    def report(self, record: Reported) -> Event:
+        return Event(
+            EventKind.REPORT,
+            record.order,
+            record.location,
+            loop=record.loops,
+            guard=record.guard,
+            scores=tuple(self.score(s) for s in sorted(scores_of(record.deps), key=lambda s: s.order)),
+            best_of=tuple(sorted({d.location for d in record.deps if type(d) is Best})),
+            text="".join("{}" if p is None else p for p in record.parts),
+        )
+
+
+def regions_of(reads: frozenset[Read]) -> tuple[Region, ...]:
+    return tuple(sorted({r.region for r in reads}, key=lambda region: (region.stream, sorted(region.iterations))))

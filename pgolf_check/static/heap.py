@@ -1,0 +1,103 @@
+"""Journaled writes to heap objects, so that a branch can be run, taken back and joined with its sibling.
+
+Every field write of the abstract run goes through `Heap.put` (slots) or `Heap.put_item` (dict entries). While a branch is
+recorded, the first write of each field remembers what was there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pgolf_check.static.values import join
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+
+Change = tuple[Any, Any, bool, Any]
+"""(object, field, whether it is a dict entry, value)"""
+Delta = dict[tuple[int, Any], Change]
+
+
+class Heap:
+    """The journal stack. A delta maps a field to the value it had (while recording) or got (when returned)."""
+
+    def __init__(self) -> None:
+        self._journals: list[Delta] = []
+
+    def put(self, obj: Any, slot: str, value: Any) -> None:
+        if self._journals:
+            key = (id(obj), slot)
+            journal = self._journals[-1]
+            if key not in journal:
+                journal[key] = (obj, slot, False, getattr(obj, slot))
+        setattr(obj, slot, value)
+
+    def put_item(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        if self._journals:
+            where = (id(mapping), key)
+            journal = self._journals[-1]
+            if where not in journal:
+                journal[where] = (mapping, key, True, mapping.get(key, MISSING))
+        if value is MISSING:
+            mapping.pop(key, None)
+        else:
+            mapping[key] = value
+
+    @contextmanager
+    def recording(self) -> Iterator[Delta]:
+        """Record the writes of the block; they stay in force. The delta holds the values from before."""
+        journal: Delta = {}
+        self._journals.append(journal)
+        try:
+            yield journal
+        finally:
+            self._journals.pop()
+            if self._journals:
+                outer = self._journals[-1]
+                for key, change in journal.items():
+                    outer.setdefault(key, change)
+
+    def take_back(self, journal: Delta) -> Delta:
+        """Undo recorded writes; returns the values that they had written. Call right after the recording ended."""
+        after: Delta = {}
+        for key, (obj, name, item, before) in journal.items():
+            after[key] = (obj, name, item, obj.get(name, MISSING) if item else getattr(obj, name))
+            self._set(obj, name, item, before)
+        return after
+
+    def redo(self, delta: Delta) -> None:
+        """Write the values of a delta."""
+        for obj, name, item, value in delta.values():
+            self._set(obj, name, item, value)
+
+    def merge(self, delta: Delta) -> None:
+        """Join the values of a delta into the present ones."""
+        for obj, name, item, value in delta.values():
+            now = obj.get(name, MISSING) if item else getattr(obj, name)
+            self._set(obj, name, item, joined(now, value))
+
+    def _set(self, obj: Any, name: Any, item: bool, value: Any) -> None:
+        if item:
+            self.put_item(obj, name, value)
+        else:
+            self.put(obj, name, value)
+
+
+def joined(a: Any, b: Any) -> Any:
+    """The join of two field contents: abstract values, dependency sets, or tuples of values."""
+    if a is b or a is MISSING:
+        return b
+    if b is MISSING:
+        return a
+    if type(a) is frozenset and type(b) is frozenset:
+        return a | b
+    if type(a) is tuple and type(b) is tuple:
+        return _joined_tuples(a, b)
+    return join(a, b)
+
+
+def _joined_tuples(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Item lists of a sequence: position by position; the longer one's tail is kept."""
+    short, long = (a, b) if len(a) <= len(b) else (b, a)
+    return tuple(joined(x, y) for x, y in zip(short, long, strict=False)) + long[len(short) :]

@@ -1,0 +1,239 @@
+"""The state of one abstract run: heap, call stack, loops, files, configuration, and the records that it leaves.
+
+The machine knows how to record reads, updates, scores and reports; how to evaluate code is in `expressions`, `statements`, `loops`
+and `calls`, what the outside world does is in `effects`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pgolf_check.model import Location, Region, Step
+from pgolf_check.static import ir
+from pgolf_check.static.heap import Delta, Heap
+from pgolf_check.static.records import (
+    NO_DEPS,
+    Best,
+    Deps,
+    Loops,
+    Read,
+    Reported,
+    Score,
+    State,
+    Update,
+    has_reads,
+    reads_of,
+    scores_of,
+    states_of,
+    union,
+    updates_of,
+)
+from pgolf_check.static.values import Data, ModuleScope, Scope, Value
+
+MAX_DEPTH = 48
+MAX_STEPS = 1_500_000
+
+
+class OutOfBudget(Exception):
+    """The run took more steps than it was given."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function call under way. `values` are the results of its returns so far, `returned` the writes of conditional ones."""
+
+    name: str
+    call: Location
+    values: list[Value] = field(default_factory=list)
+    returned: list[Delta] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LoopFrame:
+    """A loop under way: writes of conditional breaks and continues."""
+
+    broken: list[Delta] = field(default_factory=list)
+    continued: list[Delta] = field(default_factory=list)
+
+
+class Machine:
+    """One run of one entry script under one configuration."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        arguments: tuple[str, ...],
+        find_module: Callable[[str], tuple[str, ir.Module] | None],
+        execute: Callable[[Machine, tuple[ir.Node, ...], Scope], int],
+    ) -> None:
+        self.execute = execute
+        self.environment = dict(environment)
+        self.arguments = arguments
+        self.find_module = find_module
+        self.heap = Heap()
+        self.files: dict[object, Value] = {}
+        self.modules: dict[str, ModuleScope] = {}
+        self.frames: list[Frame] = []
+        self.loop_frames: list[LoopFrame] = []
+        self.loops: list[tuple[int, int]] = []
+        self.guards: list[str] = []
+        self.constructing: list[State] = []
+        self.reports: list[Reported] = []
+        self.updates: list[Update] = []
+        self.scores: list[Score] = []
+        self.choosing: list[Best] = []
+        """Conditions under which we are that compare scores of the same targets."""
+        self.overrides: dict[str, str] = {}
+        """Values of configuration attributes that the run's log prints, by attribute name."""
+        self.unfollowed: dict[Location, str] = {}
+        self.variables: set[str] = set()
+        """Names of environment variables that the run read."""
+        self.path = ""
+        self.at = 0
+        self.steps = 0
+        self.nested = 0
+        self._order = itertools.count(1)
+        self._identity = itertools.count(1)
+
+    # Where we are
+
+    def here(self) -> Location:
+        line, column = ir.place(self.at)
+        return Location(self.path, line, column)
+
+    def stack(self) -> tuple[Step, ...]:
+        return tuple(Step(f.call, f"calls {f.name}()") for f in self.frames if f.call.line)
+
+    def tick(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise OutOfBudget
+
+    def identity(self) -> int:
+        """A new number for a loop instance, a leaf or a symbol."""
+        return next(self._identity)
+
+    def iterations(self) -> Loops:
+        return tuple(self.loops)
+
+    def not_followed(self, why: str) -> None:
+        """Note that something at the present place could not be followed."""
+        self.unfollowed.setdefault(self.here(), why)
+
+    # What happens to states and streams
+
+    def new_state(self, name: str) -> State:
+        return State(name, self.here())
+
+    def read(self, stream: str) -> Deps:
+        """The dependency of tokens just read from a stream, all of it."""
+        return frozenset((Read(Region(stream), self.here()),))
+
+    def backward(self, deps: Deps) -> None:
+        """Gradients of a loss reach every state that it was computed with."""
+        flow = frozenset(d for d in deps if type(d) in (Read, Update))
+        if flow:
+            for state in states_of(deps):
+                self.heap.put(state, "grad", state.grad | flow)
+
+    def update(self, state: State, deps: Deps, how: str) -> None:
+        """A write carries `deps` into a state."""
+        reads = reads_of(deps)
+        fresh = updates_of(deps) - state.seen
+        if reads and not self._known(state, reads, how):
+            record = Update(next(self._order), state.name, reads, self.here(), self.iterations(), how, self.stack())
+            self.updates.append(record)
+            fresh = fresh | {record}
+        if fresh:
+            self.heap.put(state, "seen", state.seen | fresh)
+            self.heap.put(state, "fresh", frozenset())
+
+    def _known(self, state: State, reads: frozenset[Read], how: str) -> bool:
+        here = self.here()
+        return any(u.location == here and u.reads == reads and u.how == how for u in state.seen)
+
+    def reset(self, state: State, leaf: int | None, deps: Deps) -> None:
+        """A part of a state (all of it if `leaf` is None) is set to a value with the given dependencies."""
+        fresh = state.leaves if leaf is None else state.fresh | {leaf}
+        carried = updates_of(deps)
+        if leaf is None or fresh >= state.leaves:
+            self.heap.put(state, "seen", carried)
+        else:
+            self.heap.put(state, "seen", state.seen | carried)
+            self.heap.put(state, "fresh", fresh)
+        if has_reads(deps):
+            self.update(state, deps, "write")
+
+    def score(self, prediction: Deps, target: Deps) -> Deps:
+        """The loss of a prediction against targets; the result's dependencies."""
+        reads = reads_of(target)
+        flow = union((prediction, target))
+        if not reads:
+            return flow
+        record = Score(
+            next(self._order), reads, updates_of(prediction), self.here(), self.iterations(), self.stack(), tuple(self.guards)
+        )
+        self.scores.append(record)
+        return flow | {record}
+
+    def rescored(self, deps: Deps) -> Deps:
+        """The logarithm of a mixture: a score of its own if tables flowed in beside an earlier score."""
+        scores = scores_of(deps)
+        updates = updates_of(deps)
+        if not scores or updates <= frozenset().union(*(s.seen for s in scores)):
+            return deps
+        reads = frozenset().union(*(s.reads for s in scores))
+        record = Score(next(self._order), reads, updates, self.here(), self.iterations(), self.stack(), tuple(self.guards))
+        self.scores.append(record)
+        return deps | {record}
+
+    def chosen(self, deps: Deps) -> Deps:
+        """What is written under a condition that compares scores is marked as a choice if it is a score itself."""
+        if self.choosing and scores_of(deps):
+            return deps | set(self.choosing)
+        return deps
+
+    def report(self, parts: tuple[str | None, ...], deps: Deps) -> None:
+        """A text is printed or written. Only those that carry scores are kept."""
+        if scores_of(deps):
+            self.reports.append(Reported(next(self._order), parts, deps, self.here(), self.iterations(), tuple(self.guards)))
+
+    # Writes to tensors
+
+    def write(self, data: Data, deps: Deps, *, replace: bool) -> None:
+        """An in-place write; reaches what the tensor is a view of."""
+        if data.owner is not None:
+            self._write_parameter(data, deps, replace)
+            return
+        deps = self.chosen(deps)
+        present = deps if replace and not data.bases else data.deps | deps
+        if present is not data.deps and present != data.deps:
+            self.heap.put(data, "deps", present)
+        for base in data.bases:
+            self.write(base, deps, replace=False)
+
+    def _write_parameter(self, data: Data, deps: Deps, replace: bool) -> None:
+        state = data.owner
+        assert state is not None
+        if replace and (state in deps or not updates_of(deps)):
+            self.reset(state, data.leaf, deps)
+        else:
+            self.update(state, deps, "write")
+
+    def count(self, data: Data, key: Deps, deps: Deps) -> None:
+        """A table is written at a place that tokens chose."""
+        if data.owner is None:
+            self.heap.put(data, "owner", self.new_state("table"))
+        assert data.owner is not None
+        self.update(data.owner, frozenset(d for d in union((key, deps)) if type(d) in (Read, Update)), "count")
+        for base in data.bases:
+            self.count(base, key, NO_DEPS)
+
+    def parameter(self, deps: Deps = NO_DEPS) -> Data:
+        """A new parameter: of the module under construction, else a state of its own."""
+        state = self.constructing[-1] if self.constructing else self.new_state("parameter")
+        leaf = self.identity()
+        self.heap.put(state, "leaves", state.leaves | {leaf})
+        return Data(deps, owner=state, leaf=leaf)

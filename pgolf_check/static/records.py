@@ -1,0 +1,130 @@
+"""What flows through an abstract value: reads of a stream, updates of states, scores, choices between scores, and states themselves.
+
+A *dependency* is one of these records; a value carries a frozenset of them. `Read` compares by value; the others are identities:
+one object per act of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pgolf_check.model import Certainty, Location, Region, Step
+
+Loops = tuple[tuple[int, int], ...]
+"""Enclosing loop iterations, outermost first: (loop instance, iteration number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Tokens of a region, taken from a file at a location."""
+
+    region: Region
+    location: Location
+
+
+@dataclass(slots=True, eq=False)
+class Update:
+    """A write that carried tokens into a state."""
+
+    order: int
+    state: str
+    reads: frozenset[Read]
+    location: Location
+    loops: Loops
+    how: str
+    """gradient, write or count: the path that the tokens took."""
+    frames: tuple[Step, ...] = ()
+    through: tuple[Step, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Score:
+    """A loss computed on the targets of `reads` with states that had `seen` the given updates."""
+
+    order: int
+    reads: frozenset[Read]
+    seen: frozenset[Update]
+    location: Location
+    loops: Loops
+    frames: tuple[Step, ...] = ()
+    guard: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Best:
+    """The lower of several scores was kept here."""
+
+    location: Location
+    scores: frozenset[Score]
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Something mutable that a score may depend on: a module with its parameters, or a table.
+
+    `leaves` are its separately writable parts; `fresh` those that were reset since the last update. A state is reset when all are.
+    """
+
+    name: str
+    location: Location
+    seen: frozenset[Update] = frozenset()
+    grad: Deps = frozenset()
+    leaves: frozenset[int] = frozenset()
+    fresh: frozenset[int] = frozenset()
+
+
+Dep = Read | Update | Score | Best | State
+Deps = frozenset[Dep]
+
+NO_DEPS: Deps = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Reported:
+    """A text that the run prints or writes, with the scores that its numbers come from."""
+
+    order: int
+    parts: tuple[str | None, ...]
+    deps: Deps
+    location: Location
+    loops: Loops
+    guard: tuple[str, ...] = ()
+    certainty: Certainty = Certainty.PROVEN
+
+
+def reads_of(deps: Deps) -> frozenset[Read]:
+    return frozenset(d for d in deps if type(d) is Read)
+
+
+def updates_of(deps: Deps) -> frozenset[Update]:
+    return frozenset(d for d in deps if type(d) is Update)
+
+
+def scores_of(deps: Deps) -> frozenset[Score]:
+    return frozenset(d for d in deps if type(d) is Score)
+
+
+def states_of(deps: Deps) -> frozenset[State]:
+    return frozenset(d for d in deps if type(d) is State)
+
+
+def has_reads(deps: Deps) -> bool:
+    return any(type(d) is Read for d in deps)
+
+
+def narrowed(deps: Deps, iterations: frozenset[tuple[int, int]]) -> Deps:
+    """The same dependencies with every read confined to the part that the loop iterations select."""
+    if not iterations or not has_reads(deps):
+        return deps
+    return frozenset(Read(d.region.within(iterations), d.location) if type(d) is Read else d for d in deps)
+
+
+def union(parts: Iterable[Deps]) -> Deps:
+    """The union of several dependency sets; the common cases (none, one, equal) make no new set."""
+    result: Deps = NO_DEPS
+    for part in parts:
+        if not part or part is result:
+            continue
+        result = part if not result else result | part
+    return result

@@ -1,0 +1,200 @@
+"""Folds the lines of a log into its runs.
+
+A new run begins where a source was printed, where the step counter starts again, or where settings follow scores or steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pgolf_check.model import Location
+from pgolf_check.submission import log_lines as grammar
+from pgolf_check.submission.model import Calibration, FinalLine, Run
+
+LINE = 4000
+"""Of a longer line the rest is not looked at."""
+
+NOT_SETTINGS = frozenset({"model_params", "val_bpb", "val_loss", "train_loss", "val_loader", "train_loader", "warmup_step", "step"})
+
+
+class _Builder:
+    """One run under construction."""
+
+    def __init__(self, path: str, first: int) -> None:
+        self.path = path
+        self.first = first
+        self.last = first
+        self.facts: dict[str, Any] = {}
+        self.config: dict[str, str] = {}
+        self.finals: list[FinalLine] = []
+        self.calibrations: list[Calibration] = []
+        self.raw_model: int | None = None
+        self.raw_total: tuple[int, Location] | None = None
+        self.last_step = -1
+
+    @property
+    def started(self) -> bool:
+        return self.last_step >= 0 or bool(self.finals)
+
+    def least(self, name: str, value: int) -> bool:
+        """Keep the smallest value of a fact; whether it is this one."""
+        known = self.facts.get(name)
+        if known is None or value < known:
+            self.facts[name] = value
+            return True
+        return False
+
+    def build(self) -> Run:
+        facts = dict(self.facts)
+        if (
+            "total_bytes" not in facts
+            and self.raw_total is not None
+            and (self.raw_model is None or self.raw_total[0] < self.raw_model)
+        ):
+            facts["total_bytes"], facts["total_location"] = self.raw_total
+        if "seed" not in facts and self.config.get("seed", "").isdigit():
+            facts["seed"] = int(self.config["seed"][:12])
+        facts.setdefault("dataset", self.config.get("datasets_dir", self.config.get("data_path", "")))
+        facts.setdefault("tokenizer_path", self.config.get("tokenizer_path", ""))
+        return Run(
+            self.first,
+            self.last,
+            config=dict(self.config),
+            finals=tuple(self.finals),
+            complete=any(not f.diagnostic for f in self.finals),
+            calibrations=tuple(self.calibrations),
+            **facts,
+        )
+
+
+class RunReader:
+    """Reads the lines of one log in order."""
+
+    def __init__(self, path: str, cuts: Sequence[int]) -> None:
+        self.path = path
+        self.cuts = sorted(cuts)
+        self.done: list[_Builder] = []
+        self.run = _Builder(path, 1)
+        self.in_dump = False
+
+    def read(self, lines: Sequence[tuple[int, str]]) -> tuple[Run, ...]:
+        for number, raw in lines:
+            if self.cuts and number > self.cuts[0]:
+                self.cuts.pop(0)
+                if self.run.started:
+                    self._begin(number)
+            line, column = grammar.without_prefix(raw[:LINE])
+            if line:
+                self._line(line, Location(self.path, number, column))
+                self.run.last = number
+            else:
+                self.in_dump = False
+        return tuple(run.build() for run in (*self.done, self.run) if run.started)
+
+    def _begin(self, number: int) -> None:
+        self.done.append(self.run)
+        self.run = _Builder(self.path, number)
+
+    def _line(self, line: str, place: Location) -> None:
+        if grammar.DUMP_HEADER.match(line):
+            if self.run.started:
+                self._begin(place.line)
+            self.in_dump = True
+            return
+        entry = grammar.DUMP_LINE.match(line) if self.in_dump else None
+        self.in_dump = entry is not None
+        if entry and not self.run.started:
+            self.run.config.setdefault(entry[1].lower(), entry[2].strip())
+        if not self._step(line, place):
+            self._settings(line, place)
+            self._results(line, place)
+
+    def _step(self, line: str, place: Location) -> bool:
+        stop = grammar.STOP.match(line)
+        if stop or (grammar.STOP_OTHER.search(line) and not grammar.CODE.search(line) and len(line) < 300):
+            self._stop(stop, place)
+            return True
+        found = grammar.step(line)
+        if found is None:
+            return False
+        if found.number < self.run.last_step and found.number <= 10 < self.run.last_step:
+            self._begin(place.line)
+        self.run.last_step = max(self.run.last_step, found.number)
+        if self.run.facts.get("stop") is None:
+            self.run.facts["steps"] = found.number
+            if found.seconds is not None:
+                self.run.facts["train_seconds"] = found.seconds
+        return True
+
+    def _stop(self, stop: Any, place: Location) -> None:
+        facts = self.run.facts
+        if facts.get("stop") is None or (stop and stop[1]):
+            facts["stop"] = place
+        if stop and stop[1]:
+            facts["train_seconds"] = grammar.seconds(stop[1], "ms")
+        if stop and stop[2]:
+            facts["steps"] = int(stop[2][:12])
+
+    def _settings(self, line: str, place: Location) -> None:
+        seed = grammar.SEED.match(line)
+        if (seed or grammar.DATASET.match(line)) and self.run.started:
+            self._begin(place.line)
+        facts = self.run.facts
+        if seed:
+            facts.setdefault("seed", int(seed[1][:12]))
+        if grammar.CODE.search(line):
+            return
+        if not self.run.started and grammar.FRAGMENTS.match(line):
+            for part in line.split():
+                name, _, value = part.partition(":")
+                if name.lower() not in NOT_SETTINGS:
+                    self.run.config.setdefault(name.lower(), value)
+        for pattern, name, convert in _SETTINGS:
+            match = pattern.search(line)
+            if match:
+                facts.setdefault(name, convert(next(g for g in match.groups() if g)))
+
+    def _results(self, line: str, place: Location) -> None:
+        run = self.run
+        self._sizes(line, place)
+        total = grammar.TOTAL_EVAL.search(line)
+        if total:
+            run.facts["total_eval_seconds"] = grammar.seconds(total[1], "s")
+        reserve = grammar.RESERVE.match(line)
+        if reserve:
+            run.facts["reserved_seconds"] = grammar.seconds(reserve[1], reserve[2])
+        calibrated = grammar.calibration(line, place)
+        if calibrated is not None:
+            run.calibrations.append(calibrated)
+        run.finals.extend(grammar.finals(line, place))
+
+    def _sizes(self, line: str, place: Location) -> None:
+        run = self.run
+        model, code, total = (p.match(line) for p in (grammar.MODEL_BYTES, grammar.CODE_BYTES, grammar.TOTAL_BYTES))
+        if model:
+            if model[1]:
+                run.least("model_bytes", grammar.count(model[2]))
+            else:
+                run.raw_model = grammar.count(model[2])
+        elif code:
+            run.least("code_bytes", grammar.count(code[2]))
+        elif total and total[1]:
+            if run.least("total_bytes", grammar.count(total[2])):
+                run.facts["total_location"] = place
+        elif total:
+            run.raw_total = (grammar.count(total[2]), place)
+
+
+def _decimal(text: str) -> float | None:
+    return grammar.seconds(text, "s")
+
+
+_SETTINGS: tuple[tuple[Any, str, Any], ...] = (
+    (grammar.WORLD_SIZE, "world_size", lambda text: int(text[:9])),
+    (grammar.CAP, "wallclock_cap", _decimal),
+    (grammar.TRAIN_SHARDS, "train_shards", lambda text: int(text[:9])),
+    (grammar.DATASET, "dataset", str),
+    (grammar.VAL_TOKENS, "val_tokens", grammar.count),
+    (grammar.TOKENIZER, "tokenizer_path", str),
+)

@@ -1,0 +1,167 @@
+"""pgolf-train: one short function per verb, and the one place where errors become sentences and exit codes.
+
+Exit codes: 0 done, 1 something that the message tells how to mend, 2 wrong usage, 3 a defect of this program, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from pgolf_ref.errors import UserError
+
+DONE, FAILED, USAGE, DEFECT, INTERRUPTED = 0, 1, 2, 3, 130
+SHARE, COUNT, SIZE = click.FloatRange(0, 1, min_open=True, max_open=True), click.IntRange(0), click.IntRange(1)
+GO_ON = "run the same command again to go on where it stopped"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        cli.main(arguments, prog_name="pgolf-train", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except UserError as error:
+        return _tell(str(error), FAILED)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _tell(f"{error.strerror or error}{place}; what is finished is kept, {GO_ON}", FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        return _tell(f"interrupted; what is finished is kept, {GO_ON}", INTERRUPTED)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return _tell("this is a defect of pgolf-train; please report it with the lines above", DEFECT)
+    return DONE
+
+
+def _tell(message: str, code: int) -> int:
+    print(f"pgolf-train: {message}", file=sys.stderr)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Train, export and score a small language model, and write a submission of it."""
+
+
+@cli.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="Folder to write.")
+@click.option("--corpus", default="stdlib", show_default=True, help="Text file, .jsonl file, folder, or stdlib.")
+@click.option("--published", help="Fetch the challenge's shards of this name instead, such as sp1024.")
+@click.option("--train-shards", type=SIZE, default=80, show_default=True, help="Training shards to fetch, with --published.")
+@click.option("--vocab-size", type=click.IntRange(260, 65536), default=1024, show_default=True, help="Pieces of the tokenizer.")
+@click.option("--validation-share", type=SHARE, default=0.02, show_default=True, help="Share of documents, by hash of the text.")
+@click.option("--validation-documents", type=COUNT, default=0, help="Use the first documents as validation split instead.")
+@click.option("--max-bytes", type=COUNT, default=0, help="Read at most this much text.")
+@click.option(
+    "--tokenizer-bytes", type=COUNT, default=10_000_000, show_default=True, help="Text for training the tokenizer; 0 = all."
+)
+@click.option("--shard-tokens", type=SIZE, default=10**8, show_default=True, help="Tokens per shard.")
+def prepare(
+    out: Path,
+    corpus: str,
+    published: str | None,
+    train_shards: int,
+    vocab_size: int,
+    validation_share: float,
+    validation_documents: int,
+    max_bytes: int,
+    tokenizer_bytes: int,
+    shard_tokens: int,
+) -> None:
+    """Turn text into a tokenizer, shards of both splits and an edition for pgolf-check."""
+    with _progress() as progress:
+        if published is not None:
+            from pgolf_ref.data.published import fetch_published
+
+            fetch_published(published, train_shards, out, progress)
+            click.echo(f"{out}: {published} with {train_shards} training shards")
+            return
+        from pgolf_ref.data.prepare import Request
+        from pgolf_ref.data.prepare import prepare as prepare_corpus
+
+        request = Request(corpus, vocab_size, validation_share, validation_documents, max_bytes, tokenizer_bytes, shard_tokens)
+        manifest = prepare_corpus(request, out, progress)
+    splits, validation = manifest["splits"], manifest["validation"]
+    click.echo(
+        f"{out}: {manifest['name']}, {splits['train']['tokens']:,} training tokens in {splits['train']['documents']:,} documents, "
+        f"{validation['tokens']:,} validation targets of {validation['bytes']:,} bytes in {splits['val']['documents']:,} documents"
+    )
+
+
+@cli.command()
+@click.option("--recipe", required=True, help="Name of a recipe, or a .toml file.")
+@click.option("--seeds", default="42,314,999", show_default=True, help="One run per seed.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Submission folder to write.")
+@click.option("--data", help="Data folder; replaces data.path of the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
+@click.option("--name", help="Title of the submission; default: the recipe's name.")
+@click.option("--author", default="pgolf-train", show_default=True, help="Author in submission.json.")
+@click.option("--github-id", help="Account in submission.json; default: the author.")
+def run(
+    recipe: str,
+    seeds: str,
+    out: Path,
+    data: str | None,
+    overrides: tuple[str, ...],
+    name: str | None,
+    author: str,
+    github_id: str | None,
+) -> None:
+    """Train, export and score a recipe for several seeds, and write the submission folder."""
+    from pgolf_ref.config import load_recipe
+    from pgolf_ref.distributed import World
+    from pgolf_ref.experiment import Author, run_experiment
+    from pgolf_ref.submission import mean_bpb
+
+    config = load_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
+    numbers = _seeds(seeds)
+    world = World.from_environment(config.run.device)
+    by = Author(name or f"Recipe {Path(recipe).stem}", author, github_id or author)
+    results = run_experiment(config, numbers, out, by, world)
+    world.close()
+    if world.is_main:
+        click.echo(f"{out}: val_bpb {mean_bpb(results):.8f}, mean of {len(results)} run(s)")
+
+
+@cli.command()
+def recipes() -> None:
+    """List the recipes."""
+    from pgolf_ref.config import recipe_names
+
+    for name in recipe_names():
+        click.echo(name)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise click.BadParameter(f"{text!r} is not a list of distinct whole numbers such as 42,314,999", param_hint="--seeds")
+    return seeds
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, str], None]]:
+    """A status line on a terminal, a line for each stage elsewhere; both on standard error."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as status:
+            yield lambda stage, detail: status.update(f"{stage}: {detail}")
+        return
+    told: list[str] = []
+
+    def tell(stage: str, detail: str) -> None:
+        if stage not in told:
+            told.append(stage)
+            click.echo(stage, err=True)
+
+    yield tell

@@ -1,0 +1,96 @@
+"""Ranks: who takes part in a run, and the few collectives that training needs.
+
+Invariants: with one rank every collective is the identity; every rank leaves a collective with the same values, so weights
+stay equal on all ranks; decisions that depend on a clock are those of rank 0.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from pgolf_ref.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process among its peers."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @classmethod
+    def single(cls, device: str = "cpu") -> "World":
+        return cls(0, 1, _device(device, 0))
+
+    @classmethod
+    def from_environment(cls, device: str = "auto") -> "World":
+        """Join the group that torchrun describes (RANK, WORLD_SIZE, LOCAL_RANK), or stand alone without it."""
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1:
+            return cls.single(device)
+        own = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        if own.type == "cuda":
+            torch.cuda.set_device(own)
+        distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+        return cls(distributed.get_rank(), size, own)
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def slots(self, count: int) -> range:
+        """The slots of a step that this rank computes."""
+        if count % self.size:
+            raise UserError(f"data.slots ({count}) must be a multiple of the number of processes ({self.size})")
+        return range(self.rank, count, self.size)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its sum over the ranks, in one exchange."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients])
+        distributed.all_reduce(flat)
+        parts = flat.split([g.numel() for g in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(parts, gradients, strict=True)])
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of `value` over the ranks."""
+        if self.size > 1:
+            value = value.clone()
+            distributed.all_reduce(value)
+        return value
+
+    def gather(self, share: Tensor) -> Tensor:
+        """(n, ...) of each rank -> (size * n, ...) in rank order."""
+        if self.size == 1:
+            return share
+        shares = [torch.empty_like(share) for _ in range(self.size)]
+        distributed.all_gather(shares, share.contiguous())
+        return torch.cat(shares)
+
+    def agree(self, value: float) -> float:
+        """The value of rank 0."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, src=0)
+        return float(shared)
+
+    def close(self) -> None:
+        if self.size > 1:
+            distributed.destroy_process_group()
+
+
+def _device(name: str, local_rank: int) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError("run.device is cuda, but this machine has no usable GPU: set run.device to cpu or auto")
+        return torch.device("cuda", local_rank)
+    return torch.device(name)

@@ -1,0 +1,1 @@
+"""The score of an artifact, through the scoring ledger."""

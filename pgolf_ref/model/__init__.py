@@ -1,0 +1,1 @@
+"""The transformer: one concept per module; `gpt.py` puts them together."""

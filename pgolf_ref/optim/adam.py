@@ -1,0 +1,34 @@
+"""Adam without weight decay (Kingma & Ba 2015), over whole lists of tensors at a time."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Adam:
+    """Parameters with one learning rate, given by the schedule for each step."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], betas: tuple[float, float], eps: float) -> None:
+        self._parameters: list[Tensor] = [p for p in parameters if p.numel()]
+        self._mean = [torch.zeros_like(p) for p in self._parameters]
+        self._square = [torch.zeros_like(p) for p in self._parameters]
+        self._betas = betas
+        self._eps = eps
+        self._count = 0
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """p <- p - lr * m / (sqrt(v) + eps), with the bias of the means m and v corrected."""
+        if not self._parameters:
+            return
+        beta1, beta2 = self._betas
+        self._count += 1
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        torch._foreach_lerp_(self._mean, gradients, 1 - beta1)
+        torch._foreach_mul_(self._square, beta2)
+        torch._foreach_addcmul_(self._square, gradients, gradients, 1 - beta2)
+        denominator = torch._foreach_sqrt(self._square)
+        torch._foreach_div_(denominator, (1 - beta2**self._count) ** 0.5)
+        torch._foreach_add_(denominator, self._eps)
+        torch._foreach_addcdiv_(self._parameters, self._mean, denominator, -lr / (1 - beta1**self._count))

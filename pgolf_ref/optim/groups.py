@@ -1,0 +1,33 @@
+"""The optimizers of a model: Muon for its matrices, Adam for everything else, by the parameter registry."""
+
+from torch import nn
+
+from pgolf_ref.config import OptimConfig
+from pgolf_ref.distributed import World
+from pgolf_ref.optim.adam import Adam
+from pgolf_ref.optim.muon import Muon
+from pgolf_ref.registry import Group, in_group
+
+
+class Optimizers:
+    """Everything that a training step changes; each parameter belongs to exactly one group."""
+
+    def __init__(self, model: nn.Module, config: OptimConfig, world: World) -> None:
+        self._config = config
+        self._parameters = list(model.parameters())
+        rates = {Group.EMBEDDING: config.embedding_lr, Group.HEAD: config.head_lr, Group.SCALAR: config.scalar_lr}
+        betas = (config.beta1, config.beta2)
+        self._adams = [(Adam(in_group(model, group), betas, config.eps), lr) for group, lr in rates.items()]
+        self._muon = Muon(in_group(model, Group.MATRIX), config.newton_schulz_steps, world)
+
+    def step(self, lr_multiplier: float, momentum: float) -> None:
+        """Apply the gradients; both arguments come from the schedule."""
+        if self._config.clip_norm > 0:
+            nn.utils.clip_grad_norm_(self._parameters, self._config.clip_norm)
+        for adam, lr in self._adams:
+            adam.step(lr * lr_multiplier)
+        self._muon.step(self._config.matrix_lr * lr_multiplier, momentum)
+
+    def zero_grad(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None

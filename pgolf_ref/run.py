@@ -1,0 +1,180 @@
+"""One seed, from the data to the scored artifact: train, export, reload, score in chunks, sliding and with test-time training.
+
+Invariants: what is scored is the artifact as read back from its file; the last score is the claim; the log gets its name only when
+the run is over.
+"""
+
+import dataclasses
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pgolf_ref import log as lines
+from pgolf_ref.clock import Clock
+from pgolf_ref.code import code_bytes
+from pgolf_ref.config import Config, to_dict
+from pgolf_ref.data.dataset import Dataset, open_dataset
+from pgolf_ref.data.loader import Loader
+from pgolf_ref.distributed import World
+from pgolf_ref.evaluate.bpb import byte_table
+from pgolf_ref.evaluate.ledger import Score, ScoringLedger
+from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
+from pgolf_ref.evaluate.ttt import evaluate_score_first
+from pgolf_ref.files import write_bytes, write_text, writing
+from pgolf_ref.log import Log
+from pgolf_ref.model.gpt import GPT
+from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.train import train
+
+ACTIVATIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+
+
+@dataclass(frozen=True, slots=True)
+class SeedResult:
+    """The figures of one run, as its log states them."""
+
+    seed: int
+    val_loss: float
+    val_bpb: float
+    artifact_bytes: int
+    code_bytes: int
+    steps: int
+    train_seconds: float
+    eval_seconds: float
+
+
+def with_seed(config: Config, seed: int, data: str) -> Config:
+    """The configuration of one run: its seed decides both the initial weights and the order of the data."""
+    run = dataclasses.replace(config.run, seed_init=seed, seed_data=seed)
+    return dataclasses.replace(config, run=run, data=dataclasses.replace(config.data, path=data))
+
+
+def log_name(seed: int) -> str:
+    return f"train_seed{seed}.log"
+
+
+def artifact_name(seed: int) -> str:
+    return f"model_seed{seed}.pgolf"
+
+
+def ledger_name(seed: int) -> str:
+    return f"ledger_seed{seed}.jsonl"
+
+
+def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult:
+    """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows."""
+    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    loader = Loader(config)
+    clock = Clock()
+    seed = config.run.seed_init
+    unfinished = out / f".{log_name(seed)}.partial"
+    log = _open_log(unfinished, world)
+    try:
+        _header(log, script, config, dataset)
+
+        def validate(model: GPT) -> tuple[float, float]:
+            score, _ = score_windows(model, dataset, config, config.data.seq_len, world)
+            return score.loss, score.bpb
+
+        trained = train(config, loader, clock, log, world=world, validate=validate)
+        artifact = _export(trained.model, config, out / artifact_name(seed), clock, world)
+        size = code_bytes(script)
+        for line in lines.size_lines(_label(config, "+"), len(artifact), size):
+            log(line)
+        if len(artifact) + size > config.export.cap_bytes:
+            log(f"over_cap: the submission is {len(artifact) + size - config.export.cap_bytes} bytes over its cap")
+        score = _evaluate(artifact, dataset, config, out / ledger_name(seed), clock, log, world)
+        log(lines.phase_line("evaluate", clock.seconds("evaluate"), config.evaluate.budget_seconds))
+        log(f"total_eval_time:{clock.seconds('evaluate'):.1f}s")
+    finally:
+        log.close()
+    if world.is_main:
+        with writing(out / log_name(seed)):
+            os.replace(unfinished, out / log_name(seed))
+    loss, bpb = round(score.loss, 8), round(score.bpb, 8)
+    seconds = clock.seconds("evaluate")
+    return SeedResult(seed, loss, bpb, len(artifact), size, trained.steps, round(trained.seconds, 3), round(seconds, 3))
+
+
+def score_windows(model: GPT, dataset: Dataset, config: Config, stride: int, world: World) -> tuple[Score, str]:
+    """The score of the whole validation split, `stride` positions per window, and the ledger's replay."""
+    ledger = ScoringLedger(dataset.validation, byte_table(dataset.tokenizer), world)
+    windows = plan_windows(len(ledger), config.data.seq_len, stride)
+    chunks = split_into_chunks(windows, config.ttt.chunk_tokens if config.ttt.epochs else len(ledger))
+    return evaluate(model, ledger, chunks, config.evaluate.batch_windows, world), ledger.replay()
+
+
+def score_with_ttt(model: GPT, dataset: Dataset, config: Config, world: World) -> tuple[Score, str]:
+    """As `score_windows`, with a model that learns from each chunk after it is scored."""
+    ledger = ScoringLedger(dataset.validation, byte_table(dataset.tokenizer), world)
+    windows = plan_windows(len(ledger), config.data.seq_len, config.evaluate.stride)
+    chunks = split_into_chunks(windows, config.ttt.chunk_tokens)
+    batch, seq_len = config.evaluate.batch_windows, config.data.seq_len
+    return evaluate_score_first(model, ledger, chunks, batch, config.ttt, seq_len, world), ledger.replay()
+
+
+def _open_log(path: Path, world: World) -> Log:
+    if not world.is_main:
+        return lines.silent()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Log(path)
+
+
+def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
+    version = f"Running Python {platform.python_version()}\nRunning PyTorch {torch.__version__}"
+    lines.source_header(log, script, version)
+    run, data = config.run, config.data
+    log(f"val_bpb:enabled tokenizer_kind=sentencepiece tokenizer_path={dataset.tokenizer_path}")
+    log(f"train_loader:dataset:{dataset.name} train_shards:{dataset.train_shards}")
+    log(f"val_loader:shards pattern={dataset.folder / 'fineweb_val_*.bin'} tokens:{len(dataset.validation) - 1}")
+    for section, table in to_dict(config).items():
+        for name, value in table.items():
+            log(f"  {section}.{name}: {value}", shown=False)
+    log(
+        f"train_batch_tokens:{data.batch_tokens} train_seq_len:{data.seq_len} iterations:{run.steps} "
+        f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f}"
+    )
+    log(f"seed:{run.seed_init}")
+
+
+def _export(model: GPT, config: Config, path: Path, clock: Clock, world: World) -> bytes:
+    """Write the artifact on rank 0, then read it back on every rank."""
+    with clock.phase("export"):
+        if world.is_main:
+            write_bytes(path, export_model(model, config))
+        world.agree(0.0)
+    return path.read_bytes()
+
+
+def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Path, clock: Clock, log: Log, world: World) -> Score:
+    """Score the artifact in every way that the recipe asks for; the last is the claim, and its replay is kept."""
+    budget, length = config.evaluate.budget_seconds, config.data.seq_len
+    with clock.phase("evaluate", budget) as phase:
+        model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)
+        score, replay = score_windows(model, dataset, config, length, world)
+    _report(log, f"{_label(config, '_')}_roundtrip", score, phase.seconds)
+    if config.evaluate.stride < length:
+        with clock.phase("evaluate", budget) as phase:
+            score, replay = score_windows(model, dataset, config, config.evaluate.stride, world)
+        _report(log, f"int{config.export.matrix_bits}_sliding_window", score, phase.seconds)
+    if config.ttt.epochs > 0:
+        with clock.phase("evaluate", budget) as phase:
+            score, replay = score_with_ttt(model, dataset, config, world)
+        _report(log, f"int{config.export.matrix_bits}_ttt", score, phase.seconds)
+    if world.is_main:
+        write_text(replay_path, replay)
+    return score
+
+
+def _report(log: Log, name: str, score: Score, seconds: float) -> None:
+    for line in lines.final_lines(name, score.loss, score.bpb, seconds):
+        log(line)
+
+
+def _label(config: Config, joint: str) -> str:
+    """What the artifact is, such as int6+brotli."""
+    return f"int{config.export.matrix_bits}{joint}{config.export.codec}"

@@ -1,0 +1,215 @@
+"""The records folder of a finished set of runs: README, metadata, script, code, and what the runs have left there.
+
+Invariants: the claim is the mean of the logged scores; the code that was counted is the code that is shipped; submission.json
+comes last, so a folder that has one is complete.
+"""
+
+import datetime
+import statistics
+import string
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pgolf_ref.code import used_modules
+from pgolf_ref.config import Config
+from pgolf_ref.files import write_bytes, write_json, write_text
+from pgolf_ref.run import SeedResult, artifact_name, ledger_name, log_name
+
+METADATA, SCRIPT = "submission.json", "train_gpt.py"
+RECORD_TRACK, OTHER_TRACK = "track_10min_16mb", "track_non_record_16mb"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the figures do not say."""
+
+    name: str
+    author: str
+    github_id: str
+    hardware: str
+    record: bool
+    dataset: str
+    fingerprint: str
+
+
+def entry_script(config: Config) -> str:
+    """The script of a submission: the configuration as Python, and a main program. It depends on neither seed nor data folder."""
+    return _SCRIPT.substitute(config=_as_source(config))
+
+
+def write_submission(out: Path, config: Config, script: str, results: Sequence[SeedResult], about: Description) -> None:
+    """Complete the folder in which the runs have left their logs, artifacts and replays."""
+    for path, source in used_modules().items():
+        write_bytes(out / path, source)
+    write_text(out / SCRIPT, script)
+    write_text(out / "requirements.txt", "\n".join(_requirements(config)) + "\n")
+    write_text(out / "README.md", _readme(config, results, about))
+    write_json(out / METADATA, _metadata(results, about))
+
+
+def mean_bpb(results: Sequence[SeedResult]) -> float:
+    return round(statistics.fmean(result.val_bpb for result in results), 8)
+
+
+def _metadata(results: Sequence[SeedResult], about: Description) -> dict[str, Any]:
+    several = len(results) > 1
+    return {
+        "name": about.name,
+        "author": about.author,
+        "github_id": about.github_id,
+        "date": datetime.date.today().isoformat(),
+        "track": RECORD_TRACK if about.record else OTHER_TRACK,
+        "val_bpb": mean_bpb(results),
+        "val_loss": round(statistics.fmean(result.val_loss for result in results), 8),
+        "val_bpb_std": round(statistics.stdev(result.val_bpb for result in results), 8) if several else None,
+        "seeds": [result.seed for result in results],
+        "seed_results": {str(result.seed): _figures(result) for result in results},
+        "bytes_total": max(result.artifact_bytes + result.code_bytes for result in results),
+        "bytes_code": max(result.code_bytes for result in results),
+        "hardware": about.hardware,
+        "dataset": about.dataset,
+        "fingerprint": about.fingerprint,
+    }
+
+
+def _figures(result: SeedResult) -> dict[str, Any]:
+    figures = asdict(result)
+    del figures["seed"]
+    return {**figures, "bytes_total": result.artifact_bytes + result.code_bytes}
+
+
+def restore_results(metadata: dict[str, Any]) -> list[SeedResult]:
+    """The results in a submission.json of ours."""
+    names = {field.name for field in fields(SeedResult)}
+    return [
+        SeedResult(seed=int(seed), **{name: value for name, value in figures.items() if name in names})
+        for seed, figures in metadata["seed_results"].items()
+    ]
+
+
+def _readme(config: Config, results: Sequence[SeedResult], about: Description) -> str:
+    rows = "\n".join(
+        f"| {r.seed} | {r.val_loss:.8f} | {r.val_bpb:.8f} | {r.artifact_bytes + r.code_bytes} | {r.steps} | {r.train_seconds:.1f} "
+        f"| {r.eval_seconds:.1f} | `{log_name(r.seed)}` | `{artifact_name(r.seed)}` | `{ledger_name(r.seed)}` |"
+        for r in results
+    )
+    return _README.substitute(
+        name=about.name,
+        mean=f"{mean_bpb(results):.8f}",
+        rows=rows,
+        seed=results[0].seed,
+        dataset=about.dataset,
+        hardware=about.hardware,
+        processes=f"torchrun --standalone --nproc_per_node=8 {SCRIPT}" if about.record else f"python {SCRIPT}",
+        matrix_bits=config.export.matrix_bits,
+        embedding_bits=config.export.embedding_bits,
+        codec=config.export.codec,
+        requirements=", ".join(_requirements(config)),
+        evaluation=_evaluation(config),
+    )
+
+
+def _evaluation(config: Config) -> str:
+    windows = f"windows of {config.data.seq_len} tokens that advance by {config.evaluate.stride}"
+    if config.ttt.epochs == 0:
+        return f"The artifact as read back from its file is scored in {windows}."
+    return (
+        f"The artifact as read back from its file is scored in {windows}. After each chunk of {config.ttt.chunk_tokens} tokens has "
+        f"been scored, the model trains on it ({config.ttt.epochs} epoch(s) of SGD, learning rate {config.ttt.lr}); the last chunk "
+        "is not trained on."
+    )
+
+
+def _requirements(config: Config) -> list[str]:
+    codec = {"zstd": ["zstandard"], "lzma": [], "brotli": ["brotli"]}[config.export.codec]
+    return ["torch", "numpy", "sentencepiece", *codec]
+
+
+def _as_source(config: Config) -> str:
+    sections = []
+    for section in fields(config):
+        table = getattr(config, section.name)
+        values = "".join(f"        {name}={value!r},\n" for name, value in _values(table).items())
+        sections.append(f"    {section.name}={type(table).__name__}(\n{values}    ),\n")
+    return "Config(\n" + "".join(sections) + ")"
+
+
+def _values(table: Any) -> dict[str, Any]:
+    """The values of a section without those that differ between the runs of one submission."""
+    return {name: value for name, value in asdict(table).items() if name not in ("seed_init", "seed_data", "path")}
+
+
+_SCRIPT = string.Template('''\
+"""Train, export and score one seed of this submission. Needs the packages in requirements.txt; pgolf_ref lies beside this file.
+
+python train_gpt.py --seed 42 --data data --out run
+"""
+
+import argparse
+from pathlib import Path
+
+from pgolf_ref.config import (
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    ExportConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TTTConfig,
+)
+from pgolf_ref.distributed import World
+from pgolf_ref.errors import UserError
+from pgolf_ref.run import run_seed, with_seed
+
+CONFIG = $config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1337, help="decides the initial weights and the order of the data")
+    parser.add_argument("--data", default="data", help="folder of the shards and the tokenizer")
+    parser.add_argument("--out", default="run", help="folder for the log, the artifact and the ledger replay")
+    arguments = parser.parse_args()
+    try:
+        world = World.from_environment(CONFIG.run.device)
+        script = Path(__file__).read_text(encoding="utf-8")
+        run_seed(with_seed(CONFIG, arguments.seed, arguments.data), script, Path(arguments.out), world)
+        world.close()
+    except (UserError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
+''')
+
+_README = string.Template("""\
+# $name
+
+Mean of the runs: **val_bpb $mean** on the validation split of `$dataset`. Hardware: $hardware.
+
+| seed | val_loss | val_bpb | code + artifact, bytes | steps | training, s | evaluation, s | log | artifact | ledger replay |
+|---|---|---|---|---|---|---|---|---|---|
+$rows
+
+## How it is scored
+
+$evaluation Every token of the split but the first is scored exactly once. A scoring ledger fixes a position's distribution before
+its target is read, and gives out for training only what has been scored; its replay is kept beside the log.
+
+## The artifact
+
+Weights are rounded to the nearest of int$matrix_bits levels (embeddings: int$embedding_bits) with one float16 scale per row, and
+compressed with $codec in a container without pickle. "Code size" in the logs is `train_gpt.py` and every module in `pgolf_ref/`.
+
+## Run it
+
+```
+$processes --seed $seed --data data --out run
+```
+
+Needs: $requirements. `data` is the folder that `pgolf-train prepare` wrote: shards, tokenizer, edition.
+""")

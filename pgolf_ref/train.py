@@ -1,0 +1,154 @@
+"""Training: a loop over steps that ends when the steps or the seconds are used up.
+
+Invariants: the batch of (step, slot) is the same for any number of ranks; the gradient of a step is the mean over its slots,
+summed over the ranks; every rank ends with the same weights; validation time is not training time.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pgolf_ref import log as lines
+from pgolf_ref.clock import Clock, Phase
+from pgolf_ref.config import Config, RunConfig
+from pgolf_ref.distributed import World
+from pgolf_ref.errors import UserError
+from pgolf_ref.log import Log
+from pgolf_ref.model.gpt import GPT
+from pgolf_ref.optim.ema import WeightAverage
+from pgolf_ref.optim.groups import Optimizers
+from pgolf_ref.optim.schedule import lr_multiplier, momentum, progress
+
+
+class Loader(Protocol):
+    """Batches by number, in any order and as often as wanted."""
+
+    def batch(self, step: int, slot: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, int64 (B, T) each."""
+
+
+# Small slots share a forward pass up to this many tokens: fewer, larger operations, and still in a CPU's cache.
+PASS_TOKENS = 4096
+
+Validate = Callable[[GPT], tuple[float, float]]  # -> loss in nats per token, bits per byte
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """The trained model (its weight average, if the recipe has one), steps done and seconds counted."""
+
+    model: GPT
+    steps: int
+    seconds: float
+
+
+def build_model(config: Config, device: torch.device) -> GPT:
+    """A fresh model whose weights depend on the configuration and `run.seed_init` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.run.seed_init)
+        model = GPT(config.model, _activation_dtype(config.run))
+    return model.to(device, torch.float64 if config.run.dtype == "float64" else torch.float32)
+
+
+def train(
+    config: Config, loader: Loader, clock: Clock, log: Log, *, world: World | None = None, validate: Validate | None = None
+) -> TrainResult:
+    """Train from scratch. Without `world` this process trains alone on the device that the configuration names."""
+    world = world or World.single(config.run.device)
+    model = build_model(config, world.device)
+    log(f"model_params:{sum(p.numel() for p in model.parameters())}")
+    log(f"world_size:{world.size} grad_accum_steps:{config.data.slots // world.size}")
+    log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
+    trainer = _Trainer(config, model, loader, world)
+    trainer.warm_up()
+    with clock.phase("train", config.run.budget_seconds) as phase:
+        steps = _loop(trainer, phase, log, validate)
+        trainer.finish()
+    log(lines.phase_line(phase.name, phase.seconds, phase.budget))
+    return TrainResult(model, steps, phase.seconds)
+
+
+def _loop(trainer: "_Trainer", phase: Phase, log: Log, validate: Validate | None) -> int:
+    run = trainer.config.run
+    step, fraction = 0, 0.0
+
+    def report() -> None:
+        if validate is not None:
+            with phase.paused():
+                loss, bpb = validate(trainer.model)
+            log(lines.validation_line(step, run.steps, loss, bpb, phase.seconds))
+
+    while fraction < 1.0:
+        if run.validate_every and step % run.validate_every == 0:
+            report()
+        loss = trainer.step(step, fraction)
+        step += 1
+        fraction = trainer.world.agree(progress(step, run.steps, phase.seconds, phase.budget))
+        trainer.average(fraction)
+        if step <= 10 or step % run.log_every == 0 or fraction == 1.0:
+            log(lines.train_line(step, run.steps, trainer.mean_loss(loss, step), phase.seconds))
+    if step < run.steps:
+        log(lines.stop_line(step, run.steps, phase.seconds))
+    report()
+    return step
+
+
+class _Trainer:
+    """What a step changes, and how."""
+
+    def __init__(self, config: Config, model: GPT, loader: Loader, world: World) -> None:
+        self.config = config
+        self.model = model
+        self.world = world
+        self._loader = loader
+        slots, joined = world.slots(config.data.slots), max(1, PASS_TOKENS // (config.data.rows * config.data.seq_len))
+        self._passes = [slots[i : i + joined] for i in range(0, len(slots), joined)]
+        self._optimizers = Optimizers(model, config.optim, world)
+        horizon = config.optim.ema_horizon
+        self._average = WeightAverage(model.parameters(), horizon) if horizon > 0 else None
+        self._loss = torch.compile(model.loss, dynamic=False) if config.run.compile else model.loss
+
+    def warm_up(self) -> None:
+        """Forward and backward passes on constant tokens, which compile what there is to compile and change nothing."""
+        data = self.config.data
+        tokens = torch.zeros(data.rows * len(self._passes[0]), data.seq_len, dtype=torch.int64, device=self.world.device)
+        for _ in range(self.config.run.warmup_steps):
+            self._loss(tokens, tokens).backward()
+        self._optimizers.zero_grad()
+
+    def step(self, step: int, fraction: float) -> Tensor:
+        """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
+        total = torch.zeros((), device=self.world.device)
+        for slots in self._passes:
+            batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
+            tokens, targets = (torch.cat(rows).to(self.world.device, non_blocking=True) for rows in batches)
+            loss = self._loss(tokens, targets) * (len(slots) / self.config.data.slots)
+            loss.backward()
+            total += loss.detach()
+        self.world.sum_gradients(self.model.parameters())
+        self._optimizers.step(lr_multiplier(fraction, self.config.optim), momentum(fraction, self.config.optim))
+        self._optimizers.zero_grad()
+        return total
+
+    def average(self, fraction: float) -> None:
+        if self._average:
+            self._average.update(fraction)
+
+    def finish(self) -> None:
+        if self._average:
+            self._average.store()
+
+    def mean_loss(self, loss: Tensor, step: int) -> float:
+        """The loss of a step over all ranks; a run that has diverged ends here."""
+        value = float(self.world.sum(loss))
+        if not math.isfinite(value):
+            raise UserError(f"training diverged: the loss of step {step} is {value}; lower the learning rates of the recipe")
+        return value
+
+
+def _activation_dtype(run: RunConfig) -> torch.dtype:
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}[run.dtype]

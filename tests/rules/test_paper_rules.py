@@ -1,0 +1,287 @@
+"""Each paper rule on submissions built in memory: what breaks it, what looks like it and is legal, what cannot be decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from submissions import SEEDS, SOURCE, facts, final, log, run, submission, three_logs
+
+from pgolf_check.model import Answer, Certainty, Location, Severity, Status, Step
+from pgolf_check.rules.registry import all_rules
+from pgolf_check.static.facts import StaticFacts
+from pgolf_check.submission.model import File, Log, Metadata, Problem, Script, Submission
+
+CAP = 16_000_000
+
+
+def check(code: str, judged: Submission | None = None, **changes: Any) -> Answer:
+    return all_rules()[code].check(facts(judged, **changes))
+
+
+def with_runs(**changes: Any) -> Submission:
+    return submission(logs=three_logs(**changes))
+
+
+def other_track(**changes: Any) -> Submission:
+    return submission(path="records/track_non_record_16mb/study", **changes)
+
+
+def blocks(answer: Answer) -> bool:
+    return any(f.ceiling is Severity.BLOCK and f.certainty is not Certainty.POSSIBLE for f in answer.findings)
+
+
+def figure(answer: Answer, name: str) -> Any:
+    return next(f.value for f in answer.figures if f.name == name)
+
+
+@pytest.mark.parametrize("code", ["B101", "P101", "P102", "S101", "T101", "T102", "V102", "X101", "X103"])
+def test_the_legal_record_passes(code: str) -> None:
+    answer = check(code)
+    assert (answer.status, answer.findings) == (Status.PASS, ())
+
+
+# S101
+
+
+def test_s101_the_worst_logged_total_counts() -> None:
+    over = run("worst.log", seed=7, total_bytes=CAP + 1, total_location=Location("worst.log", 9))
+    answer = check("S101", submission(logs=(*three_logs(), log("worst.log", over))))
+    assert blocks(answer) and answer.findings[0].locations == (Location("worst.log", 9),)
+    assert figure(answer, "logged_total") == CAP + 1
+    assert not check("S101", with_runs(total_bytes=CAP)).findings
+
+
+def test_s101_a_script_that_can_be_packed_is_a_note_except_under_strict() -> None:
+    source = "\n".join(f"value_{i} = {i}  # a comment that packing removes" for i in range(4_000))
+    long = submission(
+        scripts={"train_gpt.py": Script("train_gpt.py", len(source), source)},
+        logs=three_logs(model_bytes=CAP - 60_000, total_bytes=CAP - 20_000),
+    )
+    answer = check("S101", long)
+    assert [f.ceiling for f in answer.findings] == [Severity.NOTE]
+    assert figure(answer, "packed_total") < CAP < figure(answer, "plain_total")
+    assert blocks(check("S101", long, profile="strict"))
+
+
+def test_s101_a_script_that_cannot_be_packed_blocks() -> None:
+    judged = with_runs(model_bytes=CAP - 10, total_bytes=CAP - 5)
+    assert blocks(check("S101", judged))
+
+
+def test_s101_an_opaque_script_counts_as_it_is() -> None:
+    judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", 200_000, None, "unknown encoding")})
+    assert blocks(check("S101", judged))
+
+
+def test_s101_needs_a_size() -> None:
+    assert check("S101", with_runs(model_bytes=None, total_bytes=None)).status is Status.NOT_ANALYSED
+
+
+def test_s101_a_trial_run_in_the_same_log_does_not_count() -> None:
+    trial = run(total_bytes=CAP + 500_000, finals=(final(val_bpb=1.5, location=Location("train.log", 3)),))
+    real = run(first_line=50, last_line=90)
+    assert not check("S101", submission(logs=(log("train.log", trial, real),))).findings
+
+
+# T101 and T102
+
+
+@pytest.mark.parametrize(("code", "field"), [("T101", "train_seconds"), ("T102", "total_eval_seconds")])
+def test_budgets(code: str, field: str) -> None:
+    assert not check(code, with_runs(**{field: 600.0})).findings
+    assert [f.ceiling for f in check(code, with_runs(**{field: 601.0})).findings] == [Severity.NOTE] * 3
+    assert blocks(check(code, with_runs(**{field: 601.2})))
+    unknown = check(code, with_runs(**{field: 650.0}, world_size=None))
+    assert {f.certainty for f in unknown.findings} == {Certainty.POSSIBLE}
+    assert not blocks(check(code, with_runs(**{field: 5000.0}, world_size=1)))
+    assert check(code, other_track(logs=three_logs(**{field: 5000.0}))).status is Status.NOT_APPLICABLE
+
+
+def test_t101_needs_a_time() -> None:
+    assert check("T101", with_runs(train_seconds=None)).status is Status.NOT_ANALYSED
+
+
+def test_t102_lines_of_one_run_are_alternatives() -> None:
+    lines = tuple(final(eval_seconds=400.0, location=Location("train.log", n)) for n in (30, 31, 32))
+    assert not check("T102", with_runs(finals=lines)).findings
+    slow = (*lines, final(eval_seconds=616.0, location=Location("train.log", 33)))
+    answer = check("T102", with_runs(finals=slow))
+    assert blocks(answer) and answer.findings[0].locations[0].line == 33
+
+
+def test_t102_diagnostics_are_not_charged() -> None:
+    lines = (final(), final(eval_seconds=700.0, diagnostic=True))
+    assert not check("T102", with_runs(finals=lines)).findings
+
+
+def test_t102_needs_a_time() -> None:
+    assert check("T102", with_runs(finals=(final(eval_seconds=None),))).status is Status.NOT_ANALYSED
+
+
+# V102
+
+
+def test_v102_counts_distinct_seeds() -> None:
+    one = three_logs()[:1]
+    assert blocks(check("V102", submission(logs=one)))
+    assert blocks(check("V102", submission(logs=())))
+    assert blocks(check("V102", with_runs(seed=42)))
+    assert check("V102", other_track(logs=one)).status is Status.NOT_APPLICABLE
+
+
+def test_v102_one_log_may_hold_several_runs() -> None:
+    runs = [run(seed=seed, first_line=1 + 50 * n) for n, seed in enumerate(SEEDS)]
+    assert not check("V102", submission(logs=(log("all.log", *runs),))).findings
+
+
+def test_v102_copies_of_a_log_are_one() -> None:
+    copies = tuple(Log(f"seed{n}.log", "the same text", runs=(run(seed=None),)) for n in range(3))
+    assert figure(check("V102", submission(logs=copies)), "distinct_runs") == 1
+
+
+def test_v102_without_seeds_scores_tell_runs_apart() -> None:
+    logs = tuple(log(f"{n}.log", run(seed=None, finals=(final(val_bpb=1.08 + n / 1e4),))) for n in range(3))
+    assert not check("V102", submission(logs=logs)).findings
+
+
+def test_v102_an_unfinished_run_is_none() -> None:
+    assert blocks(check("V102", with_runs(finals=(final(diagnostic=True),))))
+
+
+# B101
+
+
+@pytest.mark.parametrize("factor", [1.177, 1.09, 1.0005, 0.9995, 0.2])
+def test_b101_bytes_that_are_not_those_of_the_split(factor: float) -> None:
+    line = final(val_bpb=1.08099999 / factor)
+    answer = check("B101", with_runs(finals=(line,)))
+    assert blocks(answer)
+    assert figure(answer, "implied_bytes") == pytest.approx(151_078_222 * factor, rel=1e-5)
+
+
+def test_b101_another_lossless_tokenizer_passes() -> None:
+    tokens = 36_300_000
+    loss = 1.08 * 0.6931471805599453 * 151_077_000 / tokens
+    assert not check("B101", with_runs(val_tokens=tokens, dataset="other", finals=(final(val_bpb=1.08, val_loss=loss),))).findings
+
+
+def test_b101_rounded_lines_are_given_their_rounding() -> None:
+    assert not check("B101", with_runs(finals=(final(val_bpb=1.081, val_loss=2.792, digits=3),))).findings
+    assert blocks(check("B101", with_runs(finals=(final(val_bpb=1.07, val_loss=2.792, digits=3),))))
+
+
+def test_b101_without_a_token_count_the_named_data_set_decides() -> None:
+    doubled = (final(val_bpb=1.08099999 / 1.177),)
+    answer = check("B101", with_runs(val_tokens=None, finals=doubled))
+    assert blocks(answer) and answer.findings[0].certainty is Certainty.LIKELY
+    assert not check("B101", with_runs(val_tokens=None)).findings
+    assert check("B101", with_runs(val_tokens=None, dataset="mine", finals=doubled)).status is Status.NOT_ANALYSED
+
+
+def test_b101_a_run_that_is_not_claimed_is_a_note() -> None:
+    other = log("ablation.log", run("ablation.log", seed=1, finals=(final("ablation.log", val_bpb=0.9),)))
+    answer = check("B101", submission(logs=(*three_logs(), other)))
+    assert [f.ceiling for f in answer.findings] == [Severity.NOTE]
+
+
+def test_b101_needs_both_figures() -> None:
+    assert check("B101", with_runs(finals=(final(val_loss=None),))).status is Status.NOT_ANALYSED
+
+
+# P101 to P103
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"metadata": None}, "submission.json"),
+        ({"logs": ()}, "log"),
+        ({"logs": (Log("train.log", "no run in it"),)}, "log"),
+        ({"files": (File("train_gpt.py", 10, b""),)}, "README.md"),
+        ({"files": (File("README.md", 0, b""),)}, "README.md"),
+        ({"scripts": {}, "entry": ""}, "script"),
+        ({"scripts": {"train_gpt.py": Script("train_gpt.py", 0, "")}}, "script"),
+    ],
+)
+def test_p101(changes: dict[str, Any], told: str) -> None:
+    for judged in (submission(**changes), other_track(**changes)):
+        answer = check("P101", judged)
+        assert blocks(answer) and len(answer.findings) == 1
+        assert told in answer.findings[0].message
+
+
+def test_p102_blocks_without_a_score() -> None:
+    unreadable = Metadata("submission.json", {}, (Problem(Location("submission.json", 3), "trailing comma"),))
+    assert blocks(check("P102", submission(metadata=unreadable)))
+    null = Metadata("submission.json", {"name": "a", "author": "b", "val_bpb": None})
+    assert blocks(check("P102", submission(metadata=null)))
+
+
+def test_p102_lesser_problems_are_notes() -> None:
+    metadata = Metadata(
+        "submission.json", {"val_bpb": 1.08}, (Problem(Location("submission.json", 3), "seeds is a word"),), val_bpb=1.08
+    )
+    answer = check("P102", submission(metadata=metadata))
+    assert [f.ceiling for f in answer.findings] == [Severity.NOTE] * 3
+
+
+def test_p102_needs_a_file() -> None:
+    assert check("P102", submission(metadata=None)).status is Status.NOT_APPLICABLE
+
+
+def with_source(text: str, *files: str, **script: Any) -> Submission:
+    return submission(
+        scripts={"train_gpt.py": Script("train_gpt.py", len(text), text, **script)},
+        files=tuple(File(name, 1, b"\n") for name in ("train_gpt.py", *files)),
+    )
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "<<<<<<< HEAD\nx = 1\n", "x = 'cut\n", "(" * 10_000])
+def test_p103_text_that_does_not_parse(source: str) -> None:
+    assert blocks(check("P103", with_source(source)))
+
+
+@pytest.mark.parametrize(
+    "source", [SOURCE, "x = f'{d['a']}'\n", "try:\n    import nothing\nexcept ImportError:\n    pass\n", "import os.path\n"]
+)
+def test_p103_text_that_parses(source: str) -> None:
+    assert check("P103", with_source(source)).status is Status.PASS
+
+
+def test_p103_absent_modules() -> None:
+    assert [f.certainty for f in check("P103", with_source("import helper\n")).findings] == [Certainty.POSSIBLE]
+    assert blocks(check("P103", with_source("from . import helper\n")))
+    assert not check("P103", with_source("import helper\n", "helper.py")).findings
+    assert not check("P103", with_source("from helper.parts import x\n", "helper/parts.py")).findings
+    assert not check("P103", with_source("import helper\n", modules={"helper": "x = 1\n"})).findings
+
+
+def test_p103_requirements_are_present() -> None:
+    judged = with_source("import my_helper\n")
+    required = File("requirements.txt", 20, b"torch>=2\nmy-helper==1.0\n")
+    assert not check("P103", replace(judged, files=(*judged.files, required))).findings
+
+
+# X101
+
+
+def test_x101_code_that_cannot_be_read() -> None:
+    hidden = Script("train_gpt.py", 50, None, "the payload is damaged")
+    answer = check("X101", submission(scripts={"train_gpt.py": hidden}))
+    assert blocks(answer) and "damaged" in answer.findings[0].message
+
+
+def test_x101_a_helper_counts_if_the_entry_names_it() -> None:
+    helper = Script("helper.py", 50, None, "the payload is damaged")
+    entry = Script("train_gpt.py", 20, "import helper\n")
+    assert blocks(check("X101", submission(scripts={"train_gpt.py": entry, "helper.py": helper})))
+    alone = replace(entry, text="import torch\n")
+    answer = check("X101", submission(scripts={"train_gpt.py": alone, "helper.py": helper}))
+    assert [f.ceiling for f in answer.findings] == [Severity.NOTE]
+
+
+def test_x101_what_the_static_witness_could_not_read() -> None:
+    problem = StaticFacts((), (Step(Location("train_gpt.py", 3), "does not parse: a bracket"),))
+    assert blocks(check("X101", static=problem))

@@ -1,0 +1,73 @@
+"""The edition: what ships is consistent, a reviewer's own is read, a broken one is refused in one sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from pgolf_check.errors import UserError
+from pgolf_check.resources import rulebook_dir
+from pgolf_check.rules.edition import load_edition
+from pgolf_check.rules.rulebook import load_rulebook
+
+
+def shipped(folder: Path) -> str:
+    """A copy of the shipped edition in `folder`; returns the TOML."""
+    (folder / "leaderboard.csv").write_text((rulebook_dir() / "leaderboard.csv").read_text(encoding="utf-8"), encoding="utf-8")
+    return (rulebook_dir() / "edition.toml").read_text(encoding="utf-8")
+
+
+def test_full_splits_imply_the_same_bytes() -> None:
+    validation = load_edition(None).validation
+    for split in validation.splits:
+        if split.name != "sp1024 at launch":
+            assert math.isclose(split.bytes, validation.bytes, rel_tol=validation.tolerance)
+
+
+def test_leaderboard_rows_are_consistent() -> None:
+    rows = load_edition(None).leaderboard
+    assert len(rows) == 48
+    for row in rows:
+        if len(row.seeds_bpb) > 1:
+            assert math.isclose(sum(row.seeds_bpb) / len(row.seeds_bpb), row.mean_bpb, abs_tol=1e-5), row.folder
+
+
+def test_grandfathered_records_name_rules_of_the_book() -> None:
+    for merged in load_edition(None).grandfathered:
+        assert set(merged.rules) <= set(load_rulebook().rules)
+        assert re.fullmatch("[0-9a-f]{64}", merged.script_sha256)
+
+
+def test_a_reviewers_edition_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(shipped(tmp_path).replace("16_000_000", "1_000_000"), encoding="utf-8")
+    assert load_edition(str(file)).artifact_bytes == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[training]", "[trained]", "lacks 'training'"),
+        ("bytes = 16_000_000", 'bytes = "16 MB"', "wrong kind"),
+        ("bytes = 16_000_000", "bytes = -1", "wrong kind"),
+        ("[artifact]", "[artifact", "not TOML"),
+        ('"leaderboard.csv"', '"other.csv"', "wrong kind"),
+        ("from = 2026-03-18", 'from = "soon"', "wrong kind"),
+    ],
+)
+def test_a_broken_edition_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    content = shipped(tmp_path)
+    assert old in content
+    file = tmp_path / "broken.toml"
+    file.write_text(content.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match="broken.toml") as error:
+        load_edition(str(file))
+    assert told in str(error.value)
+
+
+def test_a_missing_edition_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--edition"):
+        load_edition(str(tmp_path / "none.toml"))
