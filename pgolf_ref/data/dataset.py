@@ -1,0 +1,50 @@
+"""A prepared data folder: shards, tokenizer and, where `prepare` made it, a manifest with the name of the data.
+
+Invariant: a Dataset that exists has shards of both splits and a tokenizer of the expected vocabulary.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentencepiece import SentencePieceProcessor
+
+from pgolf_ref.data.shards import Tokens, read_split, shard_files
+from pgolf_ref.data.tokenizer import load_tokenizer
+from pgolf_ref.errors import UserError
+from pgolf_ref.files import read_json
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a run reads; training shards are opened by the loader."""
+
+    name: str
+    folder: Path
+    tokenizer_path: Path
+    tokenizer: SentencePieceProcessor
+    train_shards: int
+    validation: Tokens
+
+
+def open_dataset(folder: Path, vocab_size: int) -> Dataset:
+    if not folder.is_dir():
+        raise UserError(f"no data folder {folder}: make one with `pgolf-train prepare --out {folder}` or name it with --data")
+    tokenizer_path = _tokenizer(folder)
+    tokenizer = load_tokenizer(tokenizer_path, vocab_size)
+    validation = read_split(folder, "val")
+    if len(validation) < 2:
+        raise UserError(f"the validation split in {folder} has {len(validation)} tokens: nothing can be scored")
+    if int(validation.max()) >= vocab_size:
+        raise UserError(f"the validation split in {folder} has token {validation.max()}, beyond the {vocab_size} of its tokenizer")
+    manifest = folder / MANIFEST
+    name = str(read_json(manifest).get("name", folder.resolve().name)) if manifest.is_file() else folder.resolve().name
+    return Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation)
+
+
+def _tokenizer(folder: Path) -> Path:
+    models = sorted(folder.glob("*.model"))
+    if len(models) != 1:
+        raise UserError(f"{folder} holds {len(models)} tokenizers (*.model), expected exactly one beside the shards")
+    return models[0]
