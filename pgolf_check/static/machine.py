@@ -204,15 +204,16 @@ class Machine:
 
     def write(self, data: Data, deps: Deps, *, replace: bool) -> None:
         """An in-place write; reaches what the tensor is a view of."""
-        if data.owner is not None:
-            self._write_parameter(data, deps, replace)
-            return
-        deps = self.chosen(deps)
+        for part in viewed(data):
+            if part.owner is not None:
+                self._write_parameter(part, deps, replace and part is data)
+            else:
+                self._write_plain(part, self.chosen(deps), replace and part is data)
+
+    def _write_plain(self, data: Data, deps: Deps, replace: bool) -> None:
         present = deps if replace and not data.bases else data.deps | deps
         if present is not data.deps and present != data.deps:
             self.heap.put(data, "deps", present)
-        for base in data.bases:
-            self.write(base, deps, replace=False)
 
     def _write_parameter(self, data: Data, deps: Deps, replace: bool) -> None:
         state = data.owner
@@ -224,12 +225,12 @@ class Machine:
 
     def count(self, data: Data, key: Deps, deps: Deps) -> None:
         """A table is written at a place that tokens chose."""
-        if data.owner is None:
-            self.heap.put(data, "owner", self.new_state("table"))
-        assert data.owner is not None
-        self.update(data.owner, frozenset(d for d in union((key, deps)) if type(d) in (Read, Update)), "count")
-        for base in data.bases:
-            self.count(base, key, NO_DEPS)
+        for part in viewed(data):
+            if part.owner is None:
+                self.heap.put(part, "owner", self.new_state("table"))
+            assert part.owner is not None
+            self.update(part.owner, frozenset(d for d in union((key, deps)) if type(d) in (Read, Update)), "count")
+            deps = NO_DEPS
 
     def parameter(self, deps: Deps = NO_DEPS) -> Data:
         """A new parameter: of the module under construction, else a state of its own."""
@@ -237,3 +238,15 @@ class Machine:
         leaf = self.identity()
         self.heap.put(state, "leaves", state.leaves | {leaf})
         return Data(deps, owner=state, leaf=leaf)
+
+
+def viewed(data: Data) -> list[Data]:
+    """A tensor and everything that it is a view of, each once; the tensor comes first. A parameter is no view."""
+    found, pending = {id(data): data}, [data]
+    while pending:
+        part = pending.pop()
+        for base in part.bases if part.owner is None else ():
+            if id(base) not in found:
+                found[id(base)] = base
+                pending.append(base)
+    return list(found.values())
