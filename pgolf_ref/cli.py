@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(f"{error.strerror or error}{place}; what is finished is kept, {GO_ON}", FAILED)
     except (KeyboardInterrupt, click.Abort):
         return _tell(f"interrupted; what is finished is kept, {GO_ON}", INTERRUPTED)
-    except Exception:
+    except Exception:  # noqa: BLE001  (the boundary: a defect is told with its trace)
         import traceback
 
         traceback.print_exc()
