@@ -211,7 +211,7 @@ class Machine:
                 self._write_plain(part, self.chosen(deps), replace and part is data)
 
     def _write_plain(self, data: Data, deps: Deps, replace: bool) -> None:
-        present = deps if replace and not data.bases else data.deps | deps
+        present = deps if replace and not data.bases else union((data.deps, deps))
         if present is not data.deps and present != data.deps:
             self.heap.put(data, "deps", present)
 

@@ -6,13 +6,16 @@ one object per act of the run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pgolf_check.model import Certainty, Location, Region, Step
 
 Loops = tuple[tuple[int, int], ...]
 """Enclosing loop iterations, outermost first: (loop instance, iteration number)."""
+Loopset = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,62 @@ def has_reads(deps: Deps) -> bool:
     return any(type(d) is Read for d in deps)
 
 
+MANY_READS, MANY_DEPS = 12, 40
+
+
 def narrowed(deps: Deps, iterations: frozenset[tuple[int, int]]) -> Deps:
     """The same dependencies with every read confined to the part that the loop iterations select."""
     if not iterations or not has_reads(deps):
         return deps
-    return frozenset(Read(d.region.within(iterations), d.location) if type(d) is Read else d for d in deps)
+    found = frozenset(Read(d.region.within(iterations), d.location) if type(d) is Read else d for d in deps)
+    return merged(found) if len(found) > MANY_READS else found
+
+
+@lru_cache(maxsize=2048)
+def merged(deps: Deps) -> Deps:
+    """Dependencies with fewer reads: two that differ in the iterations of one loop only are one read of all of these.
+
+    Where that leaves many, a read of several iterations of a loop becomes one of all of them.
+    """
+    reads = reads_of(deps)
+    if len(reads) <= MANY_READS:
+        return deps
+    groups: dict[tuple[str, frozenset[int] | None, Location], set[Loopset]] = {}
+    for read in reads:
+        region = read.region
+        groups.setdefault((region.stream, region.positions, read.location), set()).add(region.iterations)
+    kept = [
+        Read(Region(stream, iterations, positions), location)
+        for (stream, positions, location), found in groups.items()
+        for iterations in _fewer(found)
+    ]
+    return frozenset(d for d in deps if type(d) is not Read).union(kept)
+
+
+def _fewer(regions: set[Loopset]) -> set[Loopset]:
+    """Regions that together are the given ones."""
+    for loop in sorted({number for region in regions for number, _ in region}):
+        by_rest: dict[tuple[Loopset, bool], set[tuple[int, int]]] = {}
+        for region in regions:
+            own = frozenset(i for i in region if i[0] == loop)
+            by_rest.setdefault((region - own, bool(own)), set()).update(own)
+        regions = {rest | own for (rest, _), own in by_rest.items()}
+    return regions if len(regions) <= MANY_READS else _largest({_widened(region) for region in regions})
+
+
+def _widened(region: Loopset) -> Loopset:
+    """The region without the loops of which it holds several iterations."""
+    times = Counter(loop for loop, _ in region)
+    return frozenset(i for i in region if times[i[0]] == 1)
+
+
+def _largest(regions: set[Loopset]) -> set[Loopset]:
+    """Of regions with one iteration a loop at most, those that lie in no other one."""
+    kept: list[Loopset] = []
+    for region in sorted(regions, key=len):
+        if not any(larger <= region for larger in kept):
+            kept.append(region)
+    return set(kept)
 
 
 def union(parts: Iterable[Deps]) -> Deps:
@@ -127,4 +181,4 @@ def union(parts: Iterable[Deps]) -> Deps:
         if not part or part is result:
             continue
         result = part if not result else result | part
-    return result
+    return merged(result) if len(result) > MANY_DEPS else result
