@@ -282,8 +282,9 @@ def _ranges(config: Config) -> list[tuple[str, str, str, bool]]:
         ({"export": ("matrix_bits", "embedding_bits")}, "from 2 to 8", lambda value: 2 <= value <= 8),
         ({"model": ("vocab_size",)}, "at most 65536 (tokens are stored as uint16)", lambda value: value <= 65_536),
     ]
+    tables = to_dict(config)
     return [
-        (section, name, what, holds(getattr(getattr(config, section), name)))
+        (section, name, what, holds(tables[section][name]))
         for names_of, what, holds in checks
         for section, names in names_of.items()
         for name in names

@@ -75,6 +75,7 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
     cls = Class(node.name, tuple(bases), tuple(external), body.names)
     body.instance_class = cls
     execute(m, node.body, body)
+    cls.frozen = cls.frozen or any(base.frozen for base in bases) or any(_freezes(d) for d in node.decorators)
     cls.fields = tuple(s.target.id for s in node.body if type(s) is ir.Annotated and type(s.target) is ir.Name)
     value = cls
     for decorator in reversed(node.decorators):
@@ -83,6 +84,13 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
             result = call(m, made, (value,), {})
             value = result if type(result) is Class else value
     return value
+
+
+def _freezes(decorator: ir.Node) -> bool:
+    """Whether a decorator reads like `dataclass(frozen=True)`."""
+    return type(decorator) is ir.Call and any(
+        a.keyword == "frozen" and type(a.value) is ir.Const and a.value.value is True for a in decorator.args
+    )
 
 
 def call(m: Machine, func: Value, args: tuple[Value, ...], keywords: dict[str, Value], scope: Scope | None = None) -> Value:
@@ -290,6 +298,14 @@ def import_modules(m: Machine, node: ir.Import) -> Iterator[tuple[str, Value]]:
             yield bound, External(module.partition(".")[0] if top else module)
 
 
+def _imported(m: Machine, own: ModuleScope, module: str, name: str) -> Value:
+    """A name of a module of the submission, or a module that lies in that package."""
+    if name in own.names:
+        return own.names[name]
+    sub = load_module(m, f"{module}.{name}")
+    return sub if sub is not None else Data()
+
+
 def import_from(m: Machine, node: ir.ImportFrom) -> Iterator[tuple[str, Value]]:
     own = load_module(m, node.module) if node.module else None
     for name, bound in node.items:
@@ -297,7 +313,7 @@ def import_from(m: Machine, node: ir.ImportFrom) -> Iterator[tuple[str, Value]]:
             if name == "*":
                 yield from list(own.names.items())
             else:
-                yield bound, own.names.get(name, Data())
+                yield bound, _imported(m, own, node.module, name)
         elif name != "*":
             sub = load_module(m, f"{node.module}.{name}" if node.module else name)
             yield bound, sub if sub is not None else External(f"{node.module}.{name}")

@@ -30,6 +30,7 @@ from pgolf_check.static.values import (
     Value,
     constant,
     deps_of,
+    is_record,
     join,
     tags_of,
 )
@@ -98,6 +99,10 @@ def choose(value: Value, tags: Tags) -> Value:
         return Sequence(value.kind, tuple(choose(v, tags) for v in value.items), rest, rest is not NO_REST)
     if type(value) is Choice:
         return Choice(tuple(choose(v, tags) for v in value.options))
+    if is_record(value):
+        record = Instance(value.cls)
+        record.attrs.update((name, choose(field, tags)) for name, field in value.attrs.items())
+        return record
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Data(tags=tags, const=value, scalar=True)
     return value

@@ -91,9 +91,9 @@ class Mapping:
 
 
 class Class:
-    """A class of the audited source. `external` are its bases that lie outside, as dotted names."""
+    """A class of the audited source. `external` are its bases that lie outside, as dotted names; `frozen` if its objects are records."""
 
-    __slots__ = ("name", "bases", "attrs", "external", "at", "fields", "fields_set")
+    __slots__ = ("name", "bases", "attrs", "external", "fields", "frozen")
 
     def __init__(self, name: str, bases: tuple[Class, ...], external: tuple[str, ...], attrs: dict[str, Value]) -> None:
         self.name = name
@@ -101,6 +101,7 @@ class Class:
         self.external = external
         self.attrs = attrs
         self.fields: tuple[str, ...] = ()
+        self.frozen = any(e.endswith("NamedTuple") for e in external)
 
     def lookup(self, name: str) -> Value:
         """The attribute along the bases, or NO_CONST."""
@@ -130,6 +131,11 @@ class Instance:
         self.state = state
         self.held: tuple[Value, ...] = ()
         """For an external object (optimizer, partial, file, iterator): what it was built from."""
+
+
+def is_record(value: Value) -> bool:
+    """Whether a value is an object whose fields cannot be written, so that a copy of it is as good as itself."""
+    return type(value) is Instance and type(value.cls) is Class and value.cls.frozen and value.state is None
 
 
 class Scope:
@@ -309,6 +315,8 @@ def join(a: Value, b: Value) -> Value:
         if kind_a is str and kind_b is str:
             return Choice((a, b))
         return Data(scalar=True)
+    if is_record(a) and is_record(b) and a.cls is b.cls:
+        return _join_records(a, b)
     if kind_a is Choice or kind_b is Choice or kind_a in _HEAP_TYPES or kind_b in _HEAP_TYPES or a is None or b is None:
         return _choice(a, b)
     if kind_a is Data and kind_b is Data and a.owner is not None and a.owner is b.owner:
@@ -316,6 +324,13 @@ def join(a: Value, b: Value) -> Value:
     if kind_a is Data and kind_b is Data and a.owner is not b.owner:
         return _choice(a, b)
     return _join_data(a, b)
+
+
+def _join_records(a: Instance, b: Instance) -> Instance:
+    joined = Instance(a.cls)
+    for name in dict.fromkeys((*a.attrs, *b.attrs)):
+        joined.attrs[name] = join(a.attrs.get(name, b.attrs.get(name)), b.attrs.get(name, a.attrs.get(name)))
+    return joined
 
 
 def _join_data(a: Value, b: Value) -> Data:

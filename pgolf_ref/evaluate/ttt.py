@@ -28,12 +28,12 @@ def evaluate_score_first(
 ) -> Score:
     """Score a stream with a model that learns from what it has scored; the model is changed."""
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum)
-    for chunk in chunks[:-1]:
+    for chunk in chunks:
         score_chunk(model, ledger, chunk, batch_windows, world)
-        scored = ledger.scored_tokens(chunk[0].first, chunk[-1].end)
-        for _ in range(config.epochs):
-            train_on(model, scored, optimizer, config, seq_len, world)
-    score_chunk(model, ledger, chunks[-1], batch_windows, world)
+        if chunk[-1].end < len(ledger):
+            scored = ledger.scored_tokens(chunk[0].first, chunk[-1].end)
+            for _ in range(config.epochs):
+                train_on(model, scored, optimizer, config, seq_len, world)
     return ledger.total()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pgolf_check.static.effects import files
+from pgolf_check.static.effects import files, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
 from pgolf_check.static.effects.builtins import BUILTINS, Args, Keywords, arithmetic, import_module, partial
 from pgolf_check.static.effects.modules import (
@@ -670,6 +670,7 @@ FUNCTIONS: dict[str, Effect] = {
     "io.BytesIO": _buffer, "io.StringIO": _buffer, "io.open": BUILTINS["open"], "builtins.compile": _compile_source,
     "lzma.open": BUILTINS["open"], "gzip.open": BUILTINS["open"], "bz2.open": BUILTINS["open"],
     "copy.deepcopy": _deepcopy, "copy.copy": _deepcopy, "functools.partial": partial, "operator.attrgetter": _attrgetter,
+    "dataclasses.replace": records.replace, "dataclasses.asdict": records.as_dict,
     "operator.methodcaller": _methodcaller, "operator.itemgetter": _itemgetter, "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chain, "collections.deque": _deque, "collections.OrderedDict": BUILTINS["dict"],
     "collections.defaultdict": _default_dict, "types.SimpleNamespace": _namespace, "argparse.Namespace": _namespace,

@@ -1,0 +1,33 @@
+"""Functions of the dataclasses module: new objects with the fields of others."""
+
+from __future__ import annotations
+
+from pgolf_check.static.calls import instantiate
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import union
+from pgolf_check.static.values import Class, Data, Instance, Mapping, Value, deps_of, options
+
+
+def replace(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """dataclasses.replace: the object of the same class with some fields given anew."""
+    for original in options(args[0]) if args else ():
+        if type(original) is Instance and isinstance(original.cls, Class):
+            names = _fields(original.cls)
+            kept = {name: value for name, value in original.attrs.items() if name in names}
+            return instantiate(m, original.cls, (), {**kept, **keywords})
+    return Data(union(deps_of(v) for v in (*args, *keywords.values())))
+
+
+def as_dict(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """dataclasses.asdict: the fields by name, those that are dataclasses as dicts too."""
+    return _table(args[0]) if args else Data()
+
+
+def _table(value: Value) -> Value:
+    if type(value) is Instance and type(value.cls) is Class and value.cls.fields:
+        return Mapping({name: _table(value.attrs[name]) for name in _fields(value.cls) if name in value.attrs})
+    return value
+
+
+def _fields(cls: Class) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([f for base in cls.bases for f in _fields(base)] + list(cls.fields)))
