@@ -64,6 +64,7 @@ def standing(submission: Submission, edition: Edition) -> frozenset[str]:
 
 
 def _static(submission: Submission, crashes: list[str], stopped: str) -> StaticFacts | None:
+    from pgolf_check.static.cache import analysis_cached
     from pgolf_check.static.engine import analyse
 
     if stopped:
@@ -71,7 +72,7 @@ def _static(submission: Submission, crashes: list[str], stopped: str) -> StaticF
     if crashes:
         return None
     try:
-        return analyse(submission)
+        return analysis_cached(submission, analyse)
     except Exception as error:  # noqa: BLE001  (the boundary: a crash is an answer, X103)
         crashes.append(f"the static witness stopped: {crash(error)}")
         return None

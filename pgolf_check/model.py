@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 
@@ -139,13 +140,17 @@ class Region:
             return False
         if self.positions is not None and other.positions is not None:
             return bool(self.positions & other.positions)
-        mine: dict[int, set[int]] = {}
-        for loop, number in self.iterations:
-            mine.setdefault(loop, set()).add(number)
-        theirs: dict[int, set[int]] = {}
-        for loop, number in other.iterations:
-            theirs.setdefault(loop, set()).add(number)
-        return all(numbers & theirs[loop] for loop, numbers in mine.items() if loop in theirs)
+        theirs = _by_loop(other.iterations)
+        return all(numbers & theirs[loop] for loop, numbers in _by_loop(self.iterations).items() if loop in theirs)
+
+
+@lru_cache(maxsize=4096)
+def _by_loop(iterations: frozenset[tuple[int, int]]) -> Mapping[int, set[int]]:
+    """The numbers of the iterations, by loop."""
+    found: dict[int, set[int]] = {}
+    for loop, number in iterations:
+        found.setdefault(loop, set()).add(number)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Lowered sources kept on disk, by content: $PGOLF_CACHE_DIR, or `pgolf` in the user's cache directory.
+"""Lowered sources and analyses kept on disk, by content: $PGOLF_CACHE_DIR, or `pgolf` in the user's cache directory.
 
-An entry is named by the hash of the text and of the lowering's own source files, is written atomically, and starts with the digest of its
-content: what is damaged is a miss. Entries hold data only (`encoding`). Where nothing can be kept, every source is lowered anew.
+An entry is named by the hash of what it was made from and of the engine's own source files, is written atomically, and starts with the
+digest of its content: what is damaged is a miss. Entries hold data only (`encoding`). Where nothing can be kept, everything is made anew.
 """
 
 from __future__ import annotations
@@ -10,61 +10,94 @@ import hashlib
 import os
 import tempfile
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pgolf_check.static import ir
-from pgolf_check.static.encoding import decode, encode
+from pgolf_check.static.encoding import FINDINGS, SOURCES, Codec
+from pgolf_check.static.facts import StaticFacts
 from pgolf_check.static.lower import lower
+from pgolf_check.submission.model import Submission
 
 MAX_BYTES = 512 << 20
 _MAX_ENTRY = 256 << 20
 _DIGEST = 32
-_SUFFIX = ".ir"
+_SUFFIXES = (".ir", ".facts", ".tmp")
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error)
+_LOWERING = ("cache", "encoding", "ir", "limits", "literals", "positions", "repair", "scopes")
 
 
 def lower_cached(text: str) -> ir.Module:
     """As `lower`, from the cache if it was lowered before."""
-    folder = _folder()
-    entry = None if folder is None else folder / f"{_key(text)}{_SUFFIX}"
-    found = None if entry is None else _read(entry)
-    if found is not None:
-        return found
-    module = lower(text)
-    if entry is not None:
-        _write(entry, module)
-    return module
+    found: ir.Module = _kept(
+        "lowered", f"{_digest(text.encode('utf-8', 'surrogatepass'), lowering_version())}.ir", SOURCES, lambda: lower(text)
+    )
+    return found
 
 
-def _folder() -> Path | None:
+def analysis_cached(submission: Submission, analyse: Callable[[Submission], StaticFacts]) -> StaticFacts:
+    """As `analyse`, from the cache if the same sources, commands and logged runs were analysed before."""
+    asked = (
+        submission.entry,
+        sorted(submission.scripts.items()),
+        submission.metadata.val_bpb if submission.metadata is not None else None,
+        [log.runs for log in submission.logs],
+        submission.commands,
+    )
+    name = f"{_digest(repr(asked).encode('utf-8', 'surrogatepass'), engine_version())}.facts"
+    found: StaticFacts = _kept("analysed", name, FINDINGS, lambda: analyse(submission))
+    return found
+
+
+def _kept(folder_name: str, entry_name: str, codec: Codec, make: Callable[[], Any]) -> Any:
+    folder = _folder(folder_name)
+    entry = None if folder is None else folder / entry_name
+    found = None if entry is None else _read(entry, codec)
+    if found is None:
+        found = make()
+        if entry is not None:
+            _write(entry, codec.encode(found))
+    return found
+
+
+def _folder(name: str) -> Path | None:
     if own := os.environ.get("PGOLF_CACHE_DIR"):
-        return Path(own, "lowered")
+        return Path(own, name)
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        return Path(base if os.path.isabs(base) else Path.home() / ".cache", "pgolf", "lowered")
+        return Path(base if os.path.isabs(base) else Path.home() / ".cache", "pgolf", name)
     except RuntimeError:
         return None
 
 
 @lru_cache(maxsize=1)
-def engine_version() -> str:
-    """Digest of the modules that decide what an entry holds."""
+def lowering_version() -> str:
+    """Digest of the modules that decide what a lowered source holds."""
     here = Path(__file__).parent
+    return _version([*here.glob("lower*.py"), *(here / f"{name}.py" for name in _LOWERING)])
+
+
+@lru_cache(maxsize=1)
+def engine_version() -> str:
+    """Digest of the modules that decide what an analysis holds."""
+    here = Path(__file__).parent
+    return _version([*here.rglob("*.py"), here.parent / "model.py"])
+
+
+def _version(paths: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted([*here.glob("lower*.py"), *(here / f"{name}.py" for name in _MODULES)]):
+    for path in sorted(paths):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-_MODULES = ("cache", "encoding", "ir", "limits", "literals", "positions", "repair", "scopes")
+def _digest(content: bytes, version: str) -> str:
+    return hashlib.sha256(version.encode() + content).hexdigest()
 
 
-def _key(text: str) -> str:
-    return hashlib.sha256(engine_version().encode() + text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _read(entry: Path) -> ir.Module | None:
+def _read(entry: Path, codec: Codec) -> Any:
     try:
         data = entry.read_bytes()
     except OSError:
@@ -75,13 +108,13 @@ def _read(entry: Path) -> ir.Module | None:
     try:
         stream = zlib.decompressobj()
         plain = stream.decompress(packed, _MAX_ENTRY)
-        return decode(plain) if stream.eof else None
+        return codec.decode(plain) if stream.eof else None
     except _DAMAGE:
         return None
 
 
-def _write(entry: Path, module: ir.Module) -> None:
-    packed = zlib.compress(encode(module), 1)
+def _write(entry: Path, content: bytes) -> None:
+    packed = zlib.compress(content, 1)
     temporary = None
     try:
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -100,7 +133,7 @@ def _evict(folder: Path) -> None:
     entries = []
     with os.scandir(folder) as found:
         for item in found:
-            if item.name.endswith((_SUFFIX, ".tmp")) and item.is_file(follow_symlinks=False):
+            if item.name.endswith(_SUFFIXES) and item.is_file(follow_symlinks=False):
                 status = item.stat(follow_symlinks=False)
                 entries.append((status.st_mtime_ns, status.st_size, item.path))
     total = sum(size for _, size, _ in entries)

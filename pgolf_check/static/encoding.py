@@ -1,73 +1,110 @@
-"""The compact form as JSON text: a table of scalars, and records that refer to earlier entries, children first.
+"""Records as JSON text: a table of scalars, and records that refer to earlier entries, children first.
 
-Decoding creates `ir` objects and nothing else, runs no code of the data, and needs no recursion however deep the tree is.
+Two kinds are kept: the compact form of a source, and what the witness found. Decoding creates objects of the listed classes and nothing
+else, runs no code of the data, and needs no recursion however deep the records are nested.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from pgolf_check.static import ir
+from pgolf_check import model
+from pgolf_check.static import facts, ir
 
-_CLASSES: tuple[type, ...] = tuple(
-    kind
-    for _, kind in sorted(vars(ir).items())
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not ir.Node
-)
-_FIELDS = {kind: tuple(f.name for f in dataclasses.fields(kind) if f.name != "at") for kind in _CLASSES}
-_NUMBERS = {kind: number for number, kind in enumerate(_CLASSES, 2)}
 _TUPLE, _SET = 0, 1
 _SAFE_INTEGER = 1 << 62
+_ENUMS = {kind.__name__: kind for kind in (model.Severity, model.Certainty, model.EventKind)}
 
 
-def encode(module: ir.Module) -> bytes:
-    scalars: dict[tuple[type, Any], int] = {}
-    order: list[Any] = []
-    pending: list[Any] = [module]
-    while pending:
-        item = pending.pop()
-        order.append(item)
-        for child in _children(item):
-            if _is_composite(child):
-                pending.append(child)
+class Codec:
+    """Encodes a record of the class `root`, made of tuples, frozensets, scalars and records of `classes`."""
+
+    def __init__(self, root: type, classes: tuple[type, ...]) -> None:
+        self._root = root
+        self._placed = [False, False, *(issubclass(kind, ir.Node) for kind in classes)]
+        self._makers: list[Any] = [tuple, frozenset, *classes]
+        self._numbers = {kind: number for number, kind in enumerate(classes, 2)}
+        self._fields = {kind: tuple(f.name for f in dataclasses.fields(kind) if f.name != "at") for kind in classes}
+
+    def encode(self, record: Any) -> bytes:
+        scalars: dict[tuple[type, Any], int] = {}
+        order = list(self._children_first(record))
+        for item in order:
+            for child in self._children(item):
+                if not self._is_composite(child):
+                    scalars.setdefault((type(child), child), len(scalars))
+        records: list[list[int]] = []
+        indices: dict[int, int] = {}
+        for item in order:
+            encoded = self._head(item)
+            for child in self._children(item):
+                encoded.append(indices[id(child)] if self._is_composite(child) else scalars[type(child), child])
+            indices[id(item)] = len(scalars) + len(records)
+            records.append(encoded)
+        table = [_plain(value) for _, value in scalars]
+        return json.dumps([table, records], separators=(",", ":")).encode("ascii")
+
+    def decode(self, data: bytes) -> Any:
+        """Raises ValueError, TypeError, KeyError, IndexError or AttributeError if the data is not what `encode` gives."""
+        table, records = json.loads(data)
+        made: list[Any] = [_scalar(entry) for entry in table]
+        add, makers, placed = made.append, self._makers, self._placed
+        for record in records:
+            number = record[0]
+            if placed[number]:
+                add(makers[number](record[1], *[made[index] for index in record[2:]]))
+            elif number > _SET:
+                add(makers[number](*[made[index] for index in record[1:]]))
             else:
-                scalars.setdefault((type(child), child), len(scalars))
-    records: list[list[int]] = []
-    indices: dict[int, int] = {}
-    for item in reversed(order):
-        if id(item) in indices:
-            continue
-        record = [_TUPLE] if type(item) is tuple else [_SET] if type(item) is frozenset else _head(item)
-        for child in _children(item):
-            record.append(indices[id(child)] if _is_composite(child) else scalars[type(child), child])
-        indices[id(item)] = len(scalars) + len(records)
-        records.append(record)
-    table = [_plain(value) for _, value in scalars]
-    return json.dumps([table, records], separators=(",", ":")).encode("ascii")
+                add(makers[number]([made[index] for index in record[1:]]))
+        found = made[-1]
+        if not isinstance(found, self._root):
+            raise TypeError(f"not a {self._root.__name__}")
+        return found
 
+    def _children_first(self, root: Any) -> Iterator[Any]:
+        """Every record below the root, each once."""
+        done: set[int] = set()
+        pending = [(root, False)]
+        while pending:
+            item, ready = pending.pop()
+            if id(item) in done:
+                continue
+            if ready:
+                done.add(id(item))
+                yield item
+                continue
+            pending.append((item, True))
+            pending.extend((child, False) for child in self._children(item) if self._is_composite(child))
 
-def _is_composite(value: Any) -> bool:
-    return type(value) in _NUMBERS or type(value) is tuple or type(value) is frozenset
+    def _is_composite(self, value: Any) -> bool:
+        kind = type(value)
+        return kind in self._numbers or kind is tuple or kind is frozenset
 
+    def _children(self, item: Any) -> Iterator[Any]:
+        if type(item) is tuple:
+            return iter(item)
+        if type(item) is frozenset:
+            return iter(sorted(item))
+        return (getattr(item, name) for name in self._fields[type(item)])
 
-def _children(item: Any) -> Iterator[Any]:
-    if type(item) is tuple:
-        return iter(item)
-    if type(item) is frozenset:
-        return iter(sorted(item))
-    return (getattr(item, name) for name in _FIELDS[type(item)])
-
-
-def _head(item: Any) -> list[int]:
-    number = _NUMBERS[type(item)]
-    return [number, item.at] if isinstance(item, ir.Node) else [number]
+    def _head(self, item: Any) -> list[int]:
+        if type(item) is tuple:
+            return [_TUPLE]
+        if type(item) is frozenset:
+            return [_SET]
+        number = self._numbers[type(item)]
+        return [number, item.at] if isinstance(item, ir.Node) else [number]
 
 
 def _plain(value: Any) -> Any:
     """A scalar as JSON; what JSON lacks, or does not keep exactly, is a tagged list."""
+    if isinstance(value, enum.Enum):
+        return ["enum", type(value).__name__, value.value]
     if isinstance(value, bool | str | None):
         return value
     if isinstance(value, int):
@@ -83,6 +120,8 @@ def _scalar(entry: Any) -> Any:
     if not isinstance(entry, list):
         return entry
     tag = entry[0]
+    if tag == "enum":
+        return _ENUMS[entry[1]](entry[2])
     if tag == "int":
         return int(entry[1], 16)
     if tag == "float":
@@ -92,22 +131,14 @@ def _scalar(entry: Any) -> Any:
     return entry[1].encode("latin-1") if tag == "bytes" else ...
 
 
-def decode(data: bytes) -> ir.Module:
-    """Raises ValueError, TypeError, KeyError, IndexError or AttributeError if the data is not what `encode` gives."""
-    table, records = json.loads(data)
-    made: list[Any] = [_scalar(entry) for entry in table]
-    add = made.append
-    classes: list[Any] = [tuple, frozenset, *_CLASSES]
-    placed = [False, False, *(issubclass(kind, ir.Node) for kind in _CLASSES)]
-    for record in records:
-        number = record[0]
-        if placed[number]:
-            add(classes[number](record[1], *[made[index] for index in record[2:]]))
-        elif number > _SET:
-            add(classes[number](*[made[index] for index in record[1:]]))
-        else:
-            add(classes[number]([made[index] for index in record[1:]]))
-    module = made[-1]
-    if not isinstance(module, ir.Module):
-        raise TypeError("not a module")
-    return module
+SOURCES = Codec(
+    ir.Module,
+    tuple(
+        kind
+        for _, kind in sorted(vars(ir).items())
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not ir.Node
+    ),
+)
+"""Lowered sources."""
+FINDINGS = Codec(facts.StaticFacts, (facts.StaticFacts, facts.StaticRun, model.Event, model.Region, model.Location, model.Step))
+"""What the static witness found."""

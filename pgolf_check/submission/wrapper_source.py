@@ -25,7 +25,7 @@ class Statement:
     @property
     def long(self) -> bool:
         """Whether it holds a literal that is long enough to be payload."""
-        return any(
+        return len(self.text) > LONG and any(
             isinstance(n, ast.Constant) and isinstance(n.value, (str, bytes)) and len(n.value) > LONG
             for node in self.nodes
             for n in ast.walk(node)
@@ -78,6 +78,8 @@ def _by_libcst(text: str) -> list[Statement] | None:
 
 def keeps_program(body: list[Statement]) -> bool:
     """Whether the statements without payload are a program of their own: they define classes, take gradients or are many lines."""
+    if any(isinstance(top, ast.ClassDef) and not statement.long for statement in body for top in statement.nodes):
+        return True
     plain = [statement for statement in body if not statement.long]
     if sum(statement.text.count("\n") + 1 for statement in plain) > OWN_LINES:
         return True
