@@ -12,6 +12,7 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.rulebook import load_rulebook
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.submission.model import Submission
+from pgolf_check.submission.pull_request import PullRequest
 from pgolf_check.verdict import crash, judge
 
 DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
@@ -30,6 +31,7 @@ def audit(
     grandfather: bool = True,
     stopped: str = "",
     crashed: str = "",
+    pull_request: PullRequest | None = None,
 ) -> Report:
     """Judge one path. `edition` is a TOML file; `select` and `ignore` hold codes or their beginnings (C, C3, C301).
 
@@ -49,6 +51,7 @@ def audit(
         witnesses=frozenset(witnesses),
         as_of=as_of,
         profile=profile,
+        pull_request=pull_request,
     )
     excused = standing(submission, reference) if grandfather else frozenset()
     return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes)

@@ -10,6 +10,8 @@ A case is a folder `fixtures/CODE/{reject,accept,bypass}_NAME` with an `expect.t
     rename = { "train.log" = "logs/a.txt" }    # files of _base under another name
     absent = ["S101"]                          # rules without a block or review finding
     rules = { T101 = "block" }                 # rules with a finding of this severity
+    pull_request = ["M train_gpt.py"]          # judged in a pull request that changes this, too: A, M or D, the path, and
+                                               # "-> target" for a link or "submodule"; what it changes or deletes stood before
     [[edit]]                                   # a change to a text file of _base; the pattern must be found
     file = "train_seed42.log"                  # a shell pattern: every file that fits
     find = 'train_time:\\d+ms step'
@@ -27,10 +29,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pgolf_check.submission.pull_request import Change, Edit, Entry, PullRequest
+
 ROOT = Path(__file__).resolve().parent.parent / "fixtures"
 BASE = ROOT / "_base"
 KINDS = ("reject", "accept", "bypass")
-KEYS = {"verdict", "witnesses", "profile", "track", "remove", "rename", "absent", "rules", "edit"}
+KEYS = {"verdict", "witnesses", "profile", "track", "remove", "rename", "absent", "rules", "edit", "pull_request"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,27 @@ def build(case: Case, destination: Path) -> Path:
             _edit(path, edit["find"], edit["put"], case)
     shutil.copytree(case.folder, submission, dirs_exist_ok=True, ignore=shutil.ignore_patterns("expect.toml"))
     return submission
+
+
+def pull_request(case: Case, submission: Path) -> PullRequest | None:
+    """The pull request that adds a built case together with what its expect.toml lists; None if the case is judged alone."""
+    if "pull_request" not in case.expect:
+        return None
+    top = submission.parents[2]
+    own = [Change(path.relative_to(top).as_posix(), Edit.ADDED) for path in submission.rglob("*") if path.is_file()]
+    listed = [_change(line) for line in case.expect["pull_request"]]
+    standing = frozenset(change.folder for change in listed if change.edit is not Edit.ADDED)
+    return PullRequest("base", "head", tuple(sorted((*own, *listed), key=lambda change: change.path)), standing)
+
+
+def _change(line: str) -> Change:
+    letter, _, rest = line.partition(" ")
+    edit = {"A": Edit.ADDED, "M": Edit.MODIFIED, "D": Edit.DELETED}[letter]
+    path, arrow, target = rest.partition(" -> ")
+    if arrow:
+        return Change(path, edit, Entry.LINK, target)
+    module = rest.removesuffix(" submodule")
+    return Change(module, edit, Entry.SUBMODULE if module != rest else Entry.FILE)
 
 
 def _matching(submission: Path, pattern: str, case: Case) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import BASE, Case, build, cases
+from fixtures import BASE, Case, build, cases, pull_request
 from pgolf_check.audit import audit
 from pgolf_check.model import Report, Severity, Witness
 
@@ -27,10 +27,12 @@ def test_the_base_is_clean() -> None:
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_fixture(case: Case, tmp_path: Path) -> None:
     expect = case.expect
+    submission = build(case, tmp_path)
     report = audit(
-        str(build(case, tmp_path)),
+        str(submission),
         witnesses=frozenset(Witness(w) for w in expect.get("witnesses", ["paper", "static"])),
         profile=expect.get("profile", "precedent"),
+        pull_request=pull_request(case, submission),
     )
     found = findings(report)
     told = [f"{j.severity} {j.finding.rule} {j.finding.message}" for j in report.findings]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from pgolf_check.model import Report, Witness
+from pgolf_check.submission.pull_request import PullRequest
 
 MEMORY = 1 << 30
 """Bytes of private memory that a worker may take."""
@@ -31,6 +32,7 @@ class Options:
     grandfather: bool = True
     stopped: str = ""
     crashed: str = ""
+    pull_request: PullRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

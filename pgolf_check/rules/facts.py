@@ -9,11 +9,15 @@ from pgolf_check.model import Witness
 from pgolf_check.rules.edition import Edition
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.submission.model import Submission
+from pgolf_check.submission.pull_request import PullRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The evidence about one submission. `static` is None if that witness was not asked or could not finish."""
+    """The evidence about one submission. `static` is None if that witness was not asked or could not finish.
+
+    `pull_request` is None unless the submission is judged as part of one.
+    """
 
     submission: Submission
     edition: Edition
@@ -21,3 +25,4 @@ class Facts:
     witnesses: frozenset[Witness] = frozenset({Witness.PAPER})
     as_of: datetime.date | None = None
     profile: str = "precedent"
+    pull_request: PullRequest | None = None

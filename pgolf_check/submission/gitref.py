@@ -1,20 +1,14 @@
-"""Reads a tree of a git repository through the git command line; bare copies too, and those that lack some objects.
-
-A revision is resolved to an object name first, so that neither it nor a path can be taken for an option; git may not fetch.
-"""
+"""Reads a tree of a git repository; bare copies too, and those that lack some objects. Links and submodules are not followed."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 
-from pgolf_check.errors import UserError
 from pgolf_check.model import Location
+from pgolf_check.submission.git import Repository
 from pgolf_check.submission.model import Problem
 from pgolf_check.submission.tree import Listed, printable
 
-TIMEOUT = 120
-SETTINGS = ("-c", "protocol.allow=never", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 ENTRIES = 500_000
 
 
@@ -23,16 +17,10 @@ class GitTree(Listed):
 
     def __init__(self, repo: str, revision: str) -> None:
         self.problems: list[Problem] = []
-        self._repo = repo
-        if revision.startswith("-") or "\0" in revision or "\n" in revision:
-            raise UserError(f"{revision!r} is no git revision; expected REF:PATH such as main:records/track/folder")
-        named = (
-            self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}", check=False).decode().strip()
-        )
-        if not named:
-            raise UserError(f"{repo} has no revision {revision!r}; expected a branch, tag or commit that is in this repository")
+        self._repository = Repository(repo)
+        named = self._repository.resolve(revision, "tree")
         self._blobs: dict[str, str] = {}
-        for row in self._git("ls-tree", "-r", "-z", "--full-tree", named).split(b"\0")[:ENTRIES]:
+        for row in self._repository.run("ls-tree", "-r", "-z", "--full-tree", named).split(b"\0")[:ENTRIES]:
             meta, _, raw = row.partition(b"\t")
             if not raw:
                 continue
@@ -40,6 +28,8 @@ class GitTree(Listed):
             path = printable(os.fsdecode(raw))
             if mode == "120000":
                 self.problems.append(Problem(Location(path), "is a link; it was not followed"))
+            elif kind == "commit":
+                self.problems.append(Problem(Location(path), "is a submodule; its files are not in this repository"))
             elif kind == "blob":
                 self._blobs[path] = name
         super().__init__(self._blobs)
@@ -86,20 +76,4 @@ class GitTree(Listed):
 
     def _batch(self, option: str, paths: list[str]) -> bytes:
         names = "".join(f"{self._blobs[path]}\n" for path in paths).encode()
-        return self._git("cat-file", option, given=names) if paths else b""
-
-    def _git(self, *arguments: str, given: bytes | None = None, check: bool = True) -> bytes:
-        environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-            environment.pop(name, None)
-        command = ["git", "-C", self._repo, *SETTINGS, *arguments]
-        try:
-            done = subprocess.run(command, input=given or b"", capture_output=True, env=environment, timeout=TIMEOUT, check=False)
-        except FileNotFoundError:
-            raise UserError("git was not found; expected the git command line for REF:PATH") from None
-        except subprocess.TimeoutExpired:
-            raise UserError(f"git did not answer within {TIMEOUT} s for {self._repo}") from None
-        told = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-        if done.returncode and (check or "not a git repository" in told or "cannot change to" in told or "dubious" in told):
-            raise UserError(f"git cannot read {self._repo}: {told or 'unknown error'}")
-        return done.stdout
+        return self._repository.run("cat-file", option, given=names) if paths else b""

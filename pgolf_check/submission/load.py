@@ -50,7 +50,8 @@ def _from_folder(path: Path, *, is_file: bool) -> Submission:
     found = locate(FolderTree(Path(real.anchor)), real.relative_to(real.anchor).as_posix(), is_file=is_file, shown=str(path))
     root = Path(real.anchor) / found.folder
     tree = FolderTree(root)
-    return _assemble(tree, Place("", found.within, found.script, found.recursive), _shown(root), str(path))
+    submission = _assemble(tree, Place("", found.within, found.script, found.recursive), _shown(root), str(path))
+    return replace(submission, folder=submission.path)
 
 
 def _shown(root: Path) -> str:
@@ -99,7 +100,7 @@ def _assemble(tree: Tree, place: Place, shown: str, asked: str) -> Submission:
     entry = _entry(place, scripts, commands)
     metadata = _metadata(files)
     text = decode(readme.data)[0] if readme is not None and readme.data is not None else ""
-    return Submission(shown, files, scripts, entry, metadata, logs, commands, text, tuple(problems))
+    return Submission(shown, files, scripts, entry, metadata, logs, commands, text, tuple(problems), place.folder)
 
 
 def _scripts(files: Sequence[File]) -> dict[str, Script]:

@@ -155,6 +155,8 @@ class Submission:
     commands: tuple[Command, ...]
     readme: str = ""
     problems: tuple[Problem, ...] = ()
+    folder: str = ""
+    """The folder that the paths of files are relative to: in its repository or archive, else as `path`."""
 
     def file(self, path: str) -> File | None:
         """The file at a relative path, or None."""
