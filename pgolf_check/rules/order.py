@@ -1,8 +1,8 @@
 """The one test behind C301, C302 and C402: was a claimed score computed with states that had seen its targets?
 
 A SCORE is legal if its regions are disjoint from those of every UPDATE that its states had seen. Which rule a breach falls under
-depends on what had happened to the tokens before the update: nothing (C301), a score in an earlier pass of a loop that holds
-both acts (C302), or a score that was reported by itself before the state moved on (C402).
+depends on what had happened to the tokens before the update: nothing that counts (C301), a score in an earlier pass of a loop that holds
+both acts (C302), or a score of the pass that updates, or one that the claim is also made from (C402).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def classify(run: StaticRun, score: Event, update: Event) -> str:
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
-    if any(_scored_before(report, update) for report in run.reports):
+    if _reworked(run, update) or any(_released(report, update) for report in run.reports):
         return "C402"
     return "C301"
 
@@ -72,12 +72,30 @@ def _same_place_before(earlier: Event, score: Event, update: Event) -> bool:
     return earlier.location == score.location and earlier.order < update.order and overlap(earlier, update)
 
 
-def _scored_before(report: Event, update: Event) -> bool:
-    """Whether a report of its own, outside of the loops of the update, holds only legal scores and one of the update's tokens."""
-    if set(report.loop) & set(update.loop) and report.loop:
+def _reworked(run: StaticRun, update: Event) -> bool:
+    """Whether the claim is also made from scores of the update's tokens that were there before it."""
+    claim = run.claim
+    return claim is not None and any(_before(s, update) and not _seen(s) for s in claim.scores)
+
+
+def _released(report: Event, update: Event) -> bool:
+    """Whether a report holds only legal scores, and one of the update's tokens from the pass that the update belongs to.
+
+    A pass that only scores releases nothing: what is trained afterwards, elsewhere, was trained before the claim was scored.
+    """
+    if set(report.loop) & set(update.loop):
         return False
-    earlier = [s for s in report.scores if s.order < update.order and overlap(s, update)]
-    return bool(earlier) and not any(overlap(u, s) for s in report.scores for u in s.seen)
+    earlier = [s for s in report.scores if _before(s, update) and set(s.loop) & set(update.loop)]
+    return bool(earlier) and not any(_seen(s) for s in report.scores)
+
+
+def _before(score: Event, update: Event) -> bool:
+    return score.order < update.order and overlap(score, update)
+
+
+def _seen(score: Event) -> bool:
+    """Whether the score was computed with a state that had seen its tokens."""
+    return any(overlap(update, score) for update in score.seen)
 
 
 def decide(facts: Facts, rule: str) -> Answer:
