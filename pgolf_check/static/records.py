@@ -1,4 +1,4 @@
-"""What flows through an abstract value: reads of a stream, updates of states, scores, choices between scores, and states themselves.
+"""What flows through an abstract value: reads of a stream, updates of states, scores, choices between scores, mixtures, and states.
 
 A *dependency* is one of these records; a value carries a frozenset of them. `Read` compares by value; the others are identities:
 one object per act of the run.
@@ -18,12 +18,21 @@ Loops = tuple[tuple[int, int], ...]
 Loopset = frozenset[tuple[int, int]]
 
 
+class Side(enum.IntEnum):
+    """Where tokens stand to the position that is scored, as far as slices tell: before it, or the target itself."""
+
+    UNKNOWN = 0
+    INPUT = 1
+    TARGET = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """Tokens of a region, taken from a file at a location."""
 
     region: Region
     location: Location
+    side: Side = Side.UNKNOWN
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +86,28 @@ class State:
     fresh: frozenset[int] = frozenset()
 
 
-Dep = Read | Update | Score | Best | State
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """Token ids were mixed into a number that other tokens share, here."""
+
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The token being scored entered a value by another way than the gather from a distribution.
+
+    `kind` says how: `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
+    table of exact counts, `spread` by a score divided over its bytes, `gate` by a weight that reads it, `expert` where a term of a
+    mixture of probabilities is no probability.
+    """
+
+    kind: str
+    location: Location
+    frames: tuple[Step, ...] = field(default=(), compare=False)
+
+
+Dep = Read | Update | Score | Best | State | Hashed | Mixed
 Deps = frozenset[Dep]
 
 NO_DEPS: Deps = frozenset()
@@ -108,6 +138,17 @@ def scores_of(deps: Deps) -> frozenset[Score]:
     return frozenset(d for d in deps if type(d) is Score)
 
 
+def mixed_of(deps: Deps) -> frozenset[Mixed]:
+    return frozenset(d for d in deps if type(d) is Mixed)
+
+
+def unmixed(deps: Deps) -> Deps:
+    """The dependencies without what a gather from a distribution, or a write into a table, settles."""
+    if any(type(d) in (Hashed, Mixed) for d in deps):
+        return frozenset(d for d in deps if type(d) not in (Hashed, Mixed))
+    return deps
+
+
 def states_of(deps: Deps) -> frozenset[State]:
     return frozenset(d for d in deps if type(d) is State)
 
@@ -123,7 +164,8 @@ def narrowed(deps: Deps, iterations: frozenset[tuple[int, int]]) -> Deps:
     """The same dependencies with every read confined to the part that the loop iterations select."""
     if not iterations or not has_reads(deps):
         return deps
-    found = frozenset(Read(d.region.within(iterations), d.location) if type(d) is Read else d for d in deps)
+<<<<<<< HEAD
+    found = frozenset(Read(d.region.within(iterations), d.location, d.side) if type(d) is Read else d for d in deps)
     return merged(found) if len(found) > MANY_READS else found
 
 
@@ -136,13 +178,13 @@ def merged(deps: Deps) -> Deps:
     reads = reads_of(deps)
     if len(reads) <= MANY_READS:
         return deps
-    groups: dict[tuple[str, frozenset[int] | None, Location], set[Loopset]] = {}
+    groups: dict[tuple[str, frozenset[int] | None, Location, Side], set[Loopset]] = {}
     for read in reads:
         region = read.region
-        groups.setdefault((region.stream, region.positions, read.location), set()).add(region.iterations)
+        groups.setdefault((region.stream, region.positions, read.location, read.side), set()).add(region.iterations)
     kept = [
-        Read(Region(stream, iterations, positions), location)
-        for (stream, positions, location), found in groups.items()
+        Read(Region(stream, iterations, positions), location, side)
+        for (stream, positions, location, side), found in groups.items()
         for iterations in _fewer(found)
     ]
     return frozenset(d for d in deps if type(d) is not Read).union(kept)
@@ -172,6 +214,9 @@ def _largest(regions: set[Loopset]) -> set[Loopset]:
         if not any(larger <= region for larger in kept):
             kept.append(region)
     return set(kept)
+=======
+    return frozenset(Read(d.region.within(iterations), d.location, d.side) if type(d) is Read else d for d in deps)
+>>>>>>> 244dfe4 (wip)
 
 
 def union(parts: Iterable[Deps]) -> Deps:

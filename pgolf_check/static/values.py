@@ -33,9 +33,10 @@ class Data:
     tokens  raw token ids of a stream, possibly sliced, cast or masked
     parts   a text, None for the holes
     scalar  an immutable number: augmented assignment rebinds instead of writing
+    behind  positions that lie before those that they were computed from
     """
 
-    __slots__ = ("deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar")
+    __slots__ = ("deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Data:
         tokens: bool = False,
         parts: tuple[str | None, ...] | None = None,
         scalar: bool = False,
+        behind: bool = False,
     ) -> None:
         self.deps = deps
         self.tags = tags
@@ -63,6 +65,7 @@ class Data:
         self.tokens = tokens
         self.parts = parts
         self.scalar = scalar
+        self.behind = behind
 
 
 class Sequence:

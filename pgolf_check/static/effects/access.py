@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pgolf_check.static.effects.mixtures import hashed, keep_tokens, looked_up, sided
 from pgolf_check.static.effects.numbers import binary, derived
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.machine import Machine

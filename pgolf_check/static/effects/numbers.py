@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from pgolf_check.static.effects.mixtures import hashed
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, union
 from pgolf_check.static.values import (
@@ -50,6 +51,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+TOKEN_ARITHMETIC = frozenset(("+", "-", "*", "//", "%", "^", "&", "|", "<<", ">>"))
 MAX_INT = 1 << 128
 MAX_TEXT = 1 << 16
 
@@ -128,8 +130,13 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
-    if op in ("+", "-", "*", "//", "%", "^", "&") and (_tokens(left) or _tokens(right)):
+    if op in TOKEN_ARITHMETIC and (_tokens(left) or _tokens(right)):
         result.tokens = True
+        result.deps = hashed(m, op, left, right, result.deps)
+    elif op == "-" and not result.scalar and not _tokens(right) and type(left) is Data and not left.scalar:
+        result.behind = not result.deps
+    elif op == "+" and type(left) is Data and left.behind:
+        result.behind = not (isinstance(b, int) and b > 0)
     return result
 
 

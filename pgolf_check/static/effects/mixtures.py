@@ -1,0 +1,119 @@
+"""Where the token being scored enters a value by another way than the gather from a distribution.
+
+A hash of the target is a number that other tokens share: what a table holds at it is no probability of the target, whatever is
+divided by what afterwards. The marks set here (`records.Mixed`) flow with the value; a later gather from a full distribution
+settles them, and so does the write into a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import NO_DEPS, Deps, Hashed, Mixed, Read, Side
+from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant
+
+LOSSY = frozenset(("%", "&", "^", ">>", "<<"))
+LONGEST_SHIFT = 16
+"""A slice that starts later than this skips a header, it does not shift by a token."""
+
+
+# Before the scored position, or at it
+
+
+def sided(data: Data, index: Value, deps: Deps) -> Deps:
+    """The dependencies of a part of a token stream, with the side that the slice or index tells."""
+    side = _side(index)
+    if side is Side.UNKNOWN or not data.tokens:
+        return deps
+    return frozenset(_placed(d, side) if type(d) is Read else d for d in deps)
+
+
+def _placed(read: Read, side: Side) -> Read:
+    if side is read.side:
+        return read
+    moved = Side.UNKNOWN if side is Side.TARGET and read.side is Side.INPUT else side
+    return Read(read.region, read.location, moved)
+
+
+def _side(index: Value) -> Side:
+    if type(index) is Sequence:
+        return _side(index.items[-1]) if index.items else Side.UNKNOWN
+    if type(index) is slice:
+        return _side_of_slice(index.start, index.stop)
+    if type(index) is Data and (index.behind or (index.symbol is not None and index.symbol[1] < 0)):
+        return Side.INPUT
+    return Side.UNKNOWN
+
+
+def _side_of_slice(start: Value, stop: Value) -> Side:
+    """`[:-1]` drops the last target, `[1:]` the first input; `[i + 1 : ...]` starts after the token at i."""
+    end = constant(stop)
+    if isinstance(end, int) and end < 0:
+        return Side.INPUT
+    begin = constant(start)
+    if isinstance(begin, int):
+        return Side.TARGET if 0 < begin <= LONGEST_SHIFT else Side.UNKNOWN
+    if type(start) is Data and start.symbol is not None and start.symbol[1] > 0 and begin is NO_CONST:
+        return Side.TARGET
+    return Side.UNKNOWN
+
+
+def may_be_target(deps: Deps) -> bool:
+    """Whether tokens flowed in that are not known to lie before the scored position."""
+    return any(type(d) is Read and d.side is not Side.INPUT for d in deps)
+
+
+# Hashes, and tables that are read at them
+
+
+def hashed(m: Machine, op: str, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of `left op right`, marked if token ids were mixed irreversibly."""
+    if op in LOSSY and (_is_tokens(left) or _is_tokens(right)):
+        return mark_hashed(m, deps)
+    return deps
+
+
+def mark_hashed(m: Machine, deps: Deps) -> Deps:
+    if may_be_target(deps) and not any(type(d) is Hashed for d in deps):
+        return deps | {Hashed(m.here())}
+    return deps
+
+
+def looked_up(m: Machine, index: Value) -> Deps:
+    """The mark of what a table holds at a hash that the target may have entered."""
+    if any(part.tokens and any(type(d) is Hashed for d in part.deps) for part in _parts(index)):
+        return frozenset((Mixed("key", m.here(), m.stack()),))
+    return NO_DEPS
+
+
+def is_hashed(index: Value) -> bool:
+    """Whether an index contains a hash of token ids."""
+    return any(type(d) is Hashed for part in _parts(index) if part.tokens for d in part.deps)
+
+
+def _parts(index: Value) -> Iterator[Data]:
+    if type(index) is Data:
+        yield index
+    elif type(index) is Sequence:
+        for item in index.items:
+            yield from _parts(item)
+
+
+def _is_tokens(value: Value) -> bool:
+    return type(value) is Data and value.tokens
+
+
+def keep_tokens(target: Data, value: Value) -> None:
+    """A buffer that token ids are written into holds token ids from then on, on every path."""
+    if not _is_tokens(value) or target.tokens:
+        return
+    pending = [target]
+    while pending:
+        data = pending.pop()
+        if not data.tokens and data.owner is None:
+            data.tokens = True
+            pending.extend(data.bases)
+
+
+
