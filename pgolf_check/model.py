@@ -154,6 +154,15 @@ def _by_loop(iterations: frozenset[tuple[int, int]]) -> Mapping[int, set[int]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Mixture:
+    """The token being scored reached a score by another way than the gather from a distribution; `records.Mixed` lists the kinds."""
+
+    kind: str
+    location: Location
+    through: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One act on a region of the validation stream or on a state, from either code witness.
 
@@ -177,6 +186,8 @@ class Event:
     """For a REPORT: the SCORE events whose losses reach the reported number."""
     best_of: tuple[Location, ...] = ()
     """For a REPORT: the places where the lower of several scores of one region was chosen."""
+    mixtures: tuple[Mixture, ...] = ()
+    """For a REPORT: what the token being scored did to the number beside being looked up in the distribution."""
     text: str = ""
     """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: gradient, write or count."""
     reads: tuple[Location, ...] = ()

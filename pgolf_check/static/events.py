@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pgolf_check.model import Event, EventKind, Region
-from pgolf_check.static.records import Best, Read, Reported, Score, Update, scores_of
+from pgolf_check.model import Event, EventKind, Mixture, Region
+from pgolf_check.static.records import Best, Read, Reported, Score, Update, mixed_of, scores_of
 
 
 class EventMaker:
@@ -56,8 +56,14 @@ class EventMaker:
             guard=record.guard,
             scores=tuple(self.score(s) for s in sorted(scores_of(record.deps), key=lambda s: s.order)),
             best_of=tuple(sorted({d.location for d in record.deps if type(d) is Best})),
+            mixtures=mixtures_of(record),
             text="".join("{}" if p is None else p for p in record.parts),
         )
+
+
+def mixtures_of(record: Reported) -> tuple[Mixture, ...]:
+    found = sorted(mixed_of(record.deps), key=lambda d: (d.location, d.kind))
+    return tuple(Mixture(d.kind, d.location, d.frames) for d in found)
 
 
 def regions_of(reads: frozenset[Read]) -> tuple[Region, ...]:

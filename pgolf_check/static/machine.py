@@ -28,6 +28,7 @@ from pgolf_check.static.records import (
     scores_of,
     states_of,
     union,
+    unmixed,
     updates_of,
 )
 from pgolf_check.static.values import Data, ModuleScope, Scope, Value
@@ -169,7 +170,7 @@ class Machine:
     def score(self, prediction: Deps, target: Deps) -> Deps:
         """The loss of a prediction against targets; the result's dependencies."""
         reads = reads_of(target)
-        flow = union((prediction, target))
+        flow = union((unmixed(prediction), target))
         if not reads:
             return flow
         record = Score(

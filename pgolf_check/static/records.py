@@ -6,9 +6,10 @@ one object per act of the run.
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pgolf_check.model import Certainty, Location, Region, Step
@@ -164,7 +165,6 @@ def narrowed(deps: Deps, iterations: frozenset[tuple[int, int]]) -> Deps:
     """The same dependencies with every read confined to the part that the loop iterations select."""
     if not iterations or not has_reads(deps):
         return deps
-<<<<<<< HEAD
     found = frozenset(Read(d.region.within(iterations), d.location, d.side) if type(d) is Read else d for d in deps)
     return merged(found) if len(found) > MANY_READS else found
 
@@ -214,9 +214,6 @@ def _largest(regions: set[Loopset]) -> set[Loopset]:
         if not any(larger <= region for larger in kept):
             kept.append(region)
     return set(kept)
-=======
-    return frozenset(Read(d.region.within(iterations), d.location, d.side) if type(d) is Read else d for d in deps)
->>>>>>> 244dfe4 (wip)
 
 
 def union(parts: Iterable[Deps]) -> Deps:

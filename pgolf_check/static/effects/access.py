@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import hashed, keep_tokens, looked_up, sided
-from pgolf_check.static.effects.numbers import binary, derived
+from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed, union
+from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed, union, unmixed
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -154,7 +154,7 @@ def get_item(m: Machine, obj: Value, index: Value) -> Value:
     if kind is Sequence:
         return get_sequence(obj, index)
     if kind is Mapping:
-        return get_mapping(obj, index)
+        return get_mapping(m, obj, index)
     if kind is Data:
         return select(m, obj, index)
     if kind is Choice:
@@ -202,7 +202,7 @@ def _instance_item(m: Machine, obj: Instance, index: Value) -> Value:
             return part
         return found
     if type(items) is Mapping:
-        return get_mapping(items, index)
+        return get_mapping(m, items, index)
     if type(obj.cls) is Class:
         method = obj.cls.lookup("__getitem__")
         if method is not NO_CONST:
@@ -222,19 +222,16 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     if data.owner is not None:
         if not has_reads(index_deps):
             return data
-        return Data(union((deps_of(data), index_deps)), tags)
+        return Data(union((deps_of(data), index_deps, looked_up(m, index))), tags)
     scored = gathered(m, data, index)
     if scored is not None:
         return scored
-    deps = narrowed(data.deps, tags)
+    deps = sided(data, index, narrowed(data.deps, tags))
     if not has_reads(data.deps):
         deps = union((deps, index_deps))
-    tokens = data.tokens or (_is_tokens(index) and not deps_of(data) - index_deps and False)
-    return Data(deps, data.tags | tags, bases=(data,), tokens=tokens)
-
-
-def _is_tokens(index: Value) -> bool:
-    return type(index) is Data and index.tokens
+    if has_reads(index_deps):
+        deps = union((deps, looked_up(m, index)))
+    return Data(deps, data.tags | tags, bases=(data,), tokens=data.tokens, behind=data.behind)
 
 
 def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
@@ -247,6 +244,8 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         index_deps = deps_of(index)
         if any(type(d) is Read for d in index_deps) and _chosen_by_tokens(index):
             m.count(obj, index_deps, deps_of(value))
+            value = Data(unmixed(deps_of(value)))
+        keep_tokens(obj, value)
         m.write(obj, deps_of(value), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
@@ -326,7 +325,8 @@ def accumulate(m: Machine, target: Value, op: str, value: Value, *, in_place: bo
             m.write(target, deps_of(value), replace=False)
             return target
         if in_place:
-            m.write(target, deps_of(value), replace=False)
+            keep_tokens(target, value)
+            m.write(target, hashed(m, op, target, value, deps_of(value)), replace=False)
             return target
-        return derived(target, value)
+        return binary(m, op, target, value)
     return binary(m, op, target, value)

@@ -114,6 +114,3 @@ def keep_tokens(target: Data, value: Value) -> None:
         if not data.tokens and data.owner is None:
             data.tokens = True
             pending.extend(data.bases)
-
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Best, Deps, Score, has_reads, scores_of, states_of
 from pgolf_check.static.values import Choice, Data, Sequence, Value, deps_of, tags_of
@@ -9,7 +10,7 @@ from pgolf_check.static.values import Choice, Data, Sequence, Value, deps_of, ta
 
 def gathered(m: Machine, prediction: Data, index: Value) -> Data | None:
     """`prediction[..., targets]`: the score, if the index holds token ids and the prediction comes from a model."""
-    if not states_of(prediction.deps) or not holds_tokens(index):
+    if not states_of(prediction.deps) or not holds_tokens(index) or is_hashed(index):
         return None
     return Data(m.score(prediction.deps, deps_of(index)), prediction.tags | tags_of(index))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pgolf_check.static.effects.mixtures import looked_up
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import State, union
+from pgolf_check.static.records import State, has_reads, union, unmixed
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -172,7 +173,7 @@ def sequence_method(m: Machine, receiver: Sequence, name: str, args: tuple[Value
     return None
 
 
-def get_mapping(mapping: Mapping, key: Value, default: Value = NO_CONST) -> Value:
+def get_mapping(m: Machine, mapping: Mapping, key: Value, default: Value = NO_CONST) -> Value:
     known = constant(key)
     if known is not NO_CONST and known in mapping.items:
         return mapping.items[known]
@@ -185,19 +186,27 @@ def get_mapping(mapping: Mapping, key: Value, default: Value = NO_CONST) -> Valu
     if result is NO_REST:
         result = Data()
     if mapping.owner is not None:
-        result = Data(union((deps_of(result), frozenset((mapping.owner, *mapping.owner.seen)))))
+        result = Data(union((deps_of(result), frozenset((mapping.owner, *mapping.owner.seen)), looked_up(m, key))))
     return _selected(result, key)
 
 
 def set_mapping(m: Machine, mapping: Mapping, key: Value, value: Value) -> None:
     known = constant(key)
     key_deps = deps_of(key)
-    if key_deps and any(type(d).__name__ == "Read" for d in key_deps):
+    if has_reads(key_deps):
         _count_in_mapping(m, mapping, key_deps)
+        value = settled(value)
     if known is not NO_CONST and is_const(key):
         m.heap.put_item(mapping.items, known, value)
     else:
         m.heap.put(mapping, "rest", value if mapping.rest is NO_REST else join(mapping.rest, value))
+
+
+def settled(value: Value) -> Value:
+    """A value as it is kept in a table: what it was computed from is a count, whatever it was looked up by."""
+    if type(value) is Data and value.owner is None and unmixed(value.deps) is not value.deps:
+        return Data(unmixed(value.deps), value.tags, tokens=value.tokens, parts=value.parts, scalar=value.scalar)
+    return value
 
 
 def _count_in_mapping(m: Machine, mapping: Mapping, key: frozenset[object]) -> None:
@@ -210,9 +219,9 @@ def _count_in_mapping(m: Machine, mapping: Mapping, key: frozenset[object]) -> N
 
 def mapping_method(m: Machine, receiver: Mapping, name: str, args: tuple[Value, ...]) -> Value:
     if name == "get" and args:
-        return get_mapping(receiver, args[0], args[1] if len(args) > 1 else None)
+        return get_mapping(m, receiver, args[0], args[1] if len(args) > 1 else None)
     if name == "setdefault" and args:
-        present = get_mapping(receiver, args[0], args[1] if len(args) > 1 else None)
+        present = get_mapping(m, receiver, args[0], args[1] if len(args) > 1 else None)
         set_mapping(m, receiver, args[0], present)
         return present
     if name == "items":
@@ -231,7 +240,7 @@ def mapping_method(m: Machine, receiver: Mapping, name: str, args: tuple[Value, 
             m.heap.put(receiver, "rest", args[0].rest if receiver.rest is NO_REST else join(receiver.rest, args[0].rest))
         return None
     if name == "pop" and args:
-        return get_mapping(receiver, args[0], args[1] if len(args) > 1 else NO_CONST)
+        return get_mapping(m, receiver, args[0], args[1] if len(args) > 1 else NO_CONST)
     if name == "copy":
         copied = Mapping(dict(receiver.items), receiver.rest)
         copied.owner = receiver.owner

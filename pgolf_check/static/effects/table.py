@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pgolf_check.static.effects import files, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
 from pgolf_check.static.effects.builtins import BUILTINS, Args, Keywords, arithmetic, import_module, partial
+from pgolf_check.static.effects.mixtures import is_hashed, keep_tokens, mark_hashed
 from pgolf_check.static.effects.modules import (
     MODULE_METHODS,
     OPTIMIZER_METHODS,
@@ -232,12 +233,17 @@ CASTS = frozenset(
     from_numpy asarray ascontiguousarray tensor as_tensor array""".split()
 )
 TOKEN_KEEPING = frozenset(
-    "masked_fill where clamp clip cat stack concatenate repeat repeat_interleave roll pad gather index_select".split()
+    """masked_fill where clamp clip cat stack concatenate repeat repeat_interleave roll pad gather index_select unique flip split chunk
+    unbind sum cumsum prod""".split()
 )
 REPLACING = frozenset(("zero_", "fill_", "normal_", "uniform_", "copy_", "set_", "zeros_", "ones_", "constant_", "eye_"))
 INDEXED = frozenset(
     """scatter_ scatter_add_ index_add_ index_copy_ index_put_ index_fill_ scatter_reduce_ masked_fill_ masked_scatter_ put_
     """.split()
+)
+CARRYING = frozenset(("copy_", "add_", "sub_", "mul_", "bitwise_xor_", "bitwise_and_", "remainder_", "set_"))
+HASHES = frozenset(
+    "bitwise_xor bitwise_and bitwise_or remainder fmod mod bitwise_right_shift bitwise_left_shift right_shift".split()
 )
 PLAIN = frozenset("size numel dim element_size is_contiguous stride get_device ndimension nelement".split())
 
@@ -263,7 +269,10 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
     if name.endswith("_") and not name.endswith("__"):
         return _in_place(m, receiver, name, args, keywords)
     result = pure(m, (receiver, *args), keywords)
-    result.tokens = receiver.tokens and (name in TOKEN_KEEPING or name in ("unique", "flip", "split", "chunk", "unbind"))
+    result.tokens = receiver.tokens and name in TOKEN_KEEPING
+    result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
+    if name in HASHES and any(_any_tokens(v) for v in (receiver, *args)):
+        result.tokens, result.deps = True, mark_hashed(m, result.deps)
     if name in ("min", "amin", "minimum") and args and not is_const(args[0]):
         return lowest(m, (receiver, args[0]), result)
     if name in ("chunk", "split", "unbind", "tensor_split"):
@@ -276,7 +285,13 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
 def cast(receiver: Data) -> Data:
     """A copy with the same content, in another type or place."""
     return Data(
-        deps_of(receiver), receiver.tags, const=receiver.const, low=receiver.low, symbol=receiver.symbol, tokens=receiver.tokens
+        deps_of(receiver),
+        receiver.tags,
+        const=receiver.const,
+        low=receiver.low,
+        symbol=receiver.symbol,
+        tokens=receiver.tokens,
+        behind=receiver.behind,
     )
 
 
@@ -295,6 +310,9 @@ def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywo
         index = next((a for a in (*args, keywords.get("index")) if holds_tokens(a)), None)
         if index is not None:
             m.count(receiver, deps_of(index), deps)
+    if name in CARRYING:
+        for value in args:
+            keep_tokens(receiver, value)
     m.write(receiver, deps, replace=name in REPLACING or name.startswith(("kaiming", "xavier", "trunc_normal", "orthogonal")))
     return receiver
 
@@ -310,7 +328,9 @@ def _item(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
 
 def _gather(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     index = args[1] if len(args) > 1 else keywords.get("index", args[0] if args else None)
-    if states_of(receiver.deps) and holds_tokens(index):
+    if is_hashed(index):
+        return get_item(m, receiver, index)
+    if states_of(deps_of(receiver)) and holds_tokens(index):
         return Data(m.score(deps_of(receiver), deps_of(index)), receiver.tags | tags_of(index))
     return pure(m, (receiver, index), {})
 
@@ -425,7 +445,22 @@ def _fresh_like(m: Machine, args: Args, keywords: Keywords) -> Value:
 def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
     result = pure(m, args, keywords)
     result.tokens = any(_any_tokens(a) for a in args)
+    result.behind = any(type(a) is Data and a.behind for a in args[:1])
     return result
+
+
+def _hash(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """Bit operations and remainders of token ids, as functions."""
+    result = pure(m, args, keywords)
+    if any(_any_tokens(a) for a in args):
+        result.tokens, result.deps = True, mark_hashed(m, result.deps)
+    return result
+
+
+def _take(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """np.take(table, index), torch.index_select(table, dim, index): as a subscript where the index is a hash."""
+    index = keywords.get("index", keywords.get("indices", args[-1] if len(args) > 1 else None))
+    return get_item(m, args[0], index) if args and is_hashed(index) else pure(m, args, keywords)
 
 
 def _cross_entropy(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -703,6 +738,8 @@ _COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip ro
 LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", _FRESH, _fresh), **_group("numpy", _FRESH, _fresh),
     **_group("torch", _CASTS, _cast_function), **_group("numpy", _CASTS, _cast_function),
+    **_group("torch", " ".join(HASHES), _hash), **_group("numpy", " ".join(HASHES), _hash),
+    **_group("torch", "take index_select", _take), **_group("numpy", "take", _take),
     **_group("torch", _COMBINE, _combine), **_group("numpy", _COMBINE, _combine),
     **_group("torch", "cross_entropy nll_loss linear_cross_entropy fused_linear_cross_entropy", _cross_entropy),
     **_group("torch", "gather take_along_dim take_along_axis", _gather_function), **_group("numpy", "take_along_axis", _gather_function),
