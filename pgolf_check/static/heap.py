@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pgolf_check.static.records import State
 from pgolf_check.static.values import join
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
@@ -94,7 +95,17 @@ def joined(a: Any, b: Any) -> Any:
         return a | b
     if type(a) is tuple and type(b) is tuple:
         return _joined_tuples(a, b)
+    if type(a) is State or type(b) is State:
+        return _joined_owners(a, b)
     return join(a, b)
+
+
+def _joined_owners(a: State | None, b: State | None) -> State | None:
+    """The owner of what became a table in at least one branch; two tables made in two branches are one from then on."""
+    if a is None or b is None:
+        return a or b
+    a.seen = a.seen | b.seen
+    return a
 
 
 def _joined_tuples(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -96,7 +96,9 @@ def choose(value: Value, tags: Tags) -> Value:
         )
     if type(value) is Sequence:
         rest = value.rest if value.rest is NO_REST else choose(value.rest, tags)
-        return Sequence(value.kind, tuple(choose(v, tags) for v in value.items), rest, rest is not NO_REST)
+        chosen = Sequence(value.kind, tuple(choose(v, tags) for v in value.items), rest, rest is not NO_REST)
+        chosen.origin = value
+        return chosen
     if type(value) is Choice:
         return Choice(tuple(choose(v, tags) for v in value.options))
     if is_record(value):

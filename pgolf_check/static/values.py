@@ -69,14 +69,18 @@ class Data:
 
 
 class Sequence:
-    """A list, tuple or set: `items` known in order, then `rest` (a join) for an unknown number more, None if there are none."""
+    """A list, tuple or set: `items` known in order, then `rest` (a join) for an unknown number more, None if there are none.
 
-    __slots__ = ("kind", "items", "rest")
+    `origin` is the list that this one is an iteration's view of: what is appended here is in it too.
+    """
+
+    __slots__ = ("kind", "items", "rest", "origin")
 
     def __init__(self, kind: str, items: tuple[Value, ...] = (), rest: Value = None, has_rest: bool = False) -> None:
         self.kind = kind
         self.items = items
         self.rest = rest if has_rest else NO_REST
+        self.origin: Sequence | None = None
 
 
 NO_REST: Any = type("NoRest", (), {"__repr__": lambda self: "NO_REST"})()

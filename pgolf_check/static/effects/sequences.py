@@ -146,6 +146,8 @@ def append(m: Machine, sequence: Sequence, value: Value) -> None:
         m.heap.put(sequence, "items", (*sequence.items, value))
     else:
         m.heap.put(sequence, "rest", value if sequence.rest is NO_REST else join(sequence.rest, value))
+    if sequence.origin is not None:
+        append(m, sequence.origin, value)
 
 
 SEQUENCE_METHODS = frozenset(
