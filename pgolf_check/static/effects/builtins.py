@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.files import open_file, write_text
+from pgolf_check.static.effects.mixtures import hash_of
 from pgolf_check.static.effects.numbers import derived
 from pgolf_check.static.effects.scores import lowest
 from pgolf_check.static.effects.sequences import append, elements, iterate, summary
@@ -459,6 +460,7 @@ def _import(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 BUILTINS: dict[str, Callable[[Machine, Args, Keywords], Value]] = {
+    "hash": lambda m, args, keywords: hash_of(m, args),
     "int": _convert(int), "float": _convert(float), "bool": _bool, "str": _str, "repr": _str, "len": _len, "range": _range,
     "enumerate": _enumerate, "zip": _zip, "list": _collect("list"), "tuple": _collect("tuple"), "set": _collect("set"),
     "frozenset": _collect("set"), "dict": _dict, "min": _min, "max": _max, "sorted": _sorted, "sum": _sum,

@@ -10,8 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Deps, Hashed, Mixed, Read, Side
-from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant
+from pgolf_check.static.records import NO_DEPS, Deps, Hashed, Mixed, Read, Side, union
+from pgolf_check.static.values import (
+    NO_CONST,
+    NO_REST,
+    NO_TAGS,
+    Data,
+    Sequence,
+    Value,
+    constant,
+    deps_of,
+    is_const,
+    tags_of,
+)
 
 LOSSY = frozenset(("%", "&", "^", ">>", "<<"))
 LONGEST_SHIFT = 16
@@ -80,6 +91,21 @@ def mark_hashed(m: Machine, deps: Deps) -> Deps:
     return deps
 
 
+def hash_of(m: Machine, values: tuple[Value, ...]) -> Data:
+    """A function that mixes its arguments irreversibly: `hash`, bit operations, remainders."""
+    deps = union(deps_of(v) for v in values)
+    tokens = any(part.tokens for v in values for part in _parts(v))
+    tags = NO_TAGS.union(*(tags_of(v) for v in values))
+    return Data(mark_hashed(m, deps) if tokens else deps, tags, tokens=tokens, scalar=all(is_scalar(v) for v in values))
+
+
+def is_scalar(value: Value) -> bool:
+    """Whether a value is certainly a number, or a tuple of numbers."""
+    if type(value) is Sequence:
+        return value.rest is NO_REST and all(is_scalar(v) for v in value.items)
+    return is_const(value) or (type(value) is Data and value.scalar)
+
+
 def looked_up(m: Machine, index: Value) -> Deps:
     """The mark of what a table holds at a hash that the target may have entered."""
     if any(part.tokens and any(type(d) is Hashed for d in part.deps) for part in _parts(index)):
@@ -96,7 +122,7 @@ def _parts(index: Value) -> Iterator[Data]:
     if type(index) is Data:
         yield index
     elif type(index) is Sequence:
-        for item in index.items:
+        for item in (*index.items, *(() if index.rest is NO_REST else (index.rest,))):
             yield from _parts(item)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pgolf_check.static.effects import files, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
 from pgolf_check.static.effects.builtins import BUILTINS, Args, Keywords, arithmetic, import_module, partial
-from pgolf_check.static.effects.mixtures import is_hashed, keep_tokens, mark_hashed
+from pgolf_check.static.effects.mixtures import hash_of, is_hashed, keep_tokens
 from pgolf_check.static.effects.modules import (
     MODULE_METHODS,
     OPTIMIZER_METHODS,
@@ -271,8 +271,8 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
     result = pure(m, (receiver, *args), keywords)
     result.tokens = receiver.tokens and name in TOKEN_KEEPING
     result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
-    if name in HASHES and any(_any_tokens(v) for v in (receiver, *args)):
-        result.tokens, result.deps = True, mark_hashed(m, result.deps)
+    if name in HASHES:
+        return hash_of(m, (receiver, *args, *keywords.values()))
     if name in ("min", "amin", "minimum") and args and not is_const(args[0]):
         return lowest(m, (receiver, args[0]), result)
     if name in ("chunk", "split", "unbind", "tensor_split"):
@@ -450,11 +450,7 @@ def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _hash(m: Machine, args: Args, keywords: Keywords) -> Value:
-    """Bit operations and remainders of token ids, as functions."""
-    result = pure(m, args, keywords)
-    if any(_any_tokens(a) for a in args):
-        result.tokens, result.deps = True, mark_hashed(m, result.deps)
-    return result
+    return hash_of(m, (*args, *keywords.values()))
 
 
 def _take(m: Machine, args: Args, keywords: Keywords) -> Value:
