@@ -140,5 +140,8 @@ SOURCES = Codec(
     ),
 )
 """Lowered sources."""
-FINDINGS = Codec(facts.StaticFacts, (facts.StaticFacts, facts.StaticRun, model.Event, model.Region, model.Location, model.Step))
+FINDINGS = Codec(
+    facts.StaticFacts,
+    (facts.StaticFacts, facts.StaticRun, model.Event, model.Region, model.Location, model.Step, model.Mixture),
+)
 """What the static witness found."""
