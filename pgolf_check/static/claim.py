@@ -1,4 +1,8 @@
-"""Which REPORT of a run is the claimed score."""
+"""Which REPORT of a run is the claimed score.
+
+The headline of submission.json names final lines of the logs, and these the statement that printed them. Where they do not, every statement
+that printed a final line may be the claim.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +14,103 @@ from pgolf_check.model import Event
 from pgolf_check.submission.model import FinalLine, Submission
 
 TOLERANCE = 1e-5
+FEWEST_DIGITS = 4
+"""Headlines with fewer decimals are taken to have lost zeros."""
 
 
 def claimed_lines(submission: Submission) -> list[FinalLine]:
-    """The final lines of the logs that state the claimed score: a run's own value, or one whose label's mean is the claim."""
-    finals = [f for log in submission.logs for run in log.runs for f in run.finals]
-    claim = submission.metadata.val_bpb if submission.metadata is not None else None
-    if claim is None:
+    """The final lines of the logs that state the claimed score; empty if none does.
+
+    They equal the headline, or a seed's result where the headline is the mean of such, or have a common label with the headline as mean.
+    """
+    finals = _finals(submission)
+    metadata = submission.metadata
+    claim = metadata.val_bpb if metadata is not None else None
+    if metadata is None or claim is None:
         usable = [f for f in finals if not f.diagnostic]
         return [min(usable, key=lambda f: f.val_bpb)] if usable else []
-    equal = [f for f in finals if abs(f.val_bpb - claim) <= _tolerance(f)]
+    equal = [f for f in finals if _same(f, claim)]
     if equal:
         return equal
-    by_label: dict[str, list[FinalLine]] = {}
-    for final in finals:
-        by_label.setdefault(final.label, []).append(final)
-    for lines in by_label.values():
-        if len(lines) > 1 and abs(statistics.fmean(f.val_bpb for f in lines) - claim) <= max(_tolerance(f) for f in lines):
-            return lines
+    seeds = [f for value in metadata.seed_bpb.values() for f in finals if _same(f, value)]
+    if seeds and abs(statistics.fmean(metadata.seed_bpb.values()) - claim) <= _tolerance(claim):
+        return seeds
+    return _with_mean(submission, claim)
+
+
+def _finals(submission: Submission) -> list[FinalLine]:
+    return [f for log in submission.logs for run in log.runs for f in run.finals]
+
+
+def _with_mean(submission: Submission, claim: float) -> list[FinalLine]:
+    """The lines of one label whose mean over all runs, or over the last run of every log, is the claim."""
+    everything = _finals(submission)
+    last = [f for log in submission.logs for run in log.runs[-1:] for f in run.finals]
+    for lines in (everything, last):
+        for label in dict.fromkeys(f.label for f in lines):
+            found = [f for f in lines if f.label == label]
+            if len(found) > 1 and abs(statistics.fmean(f.val_bpb for f in found) - claim) <= max(
+                _tolerance(claim), _rounding(found[0])
+            ):
+                return found
     return []
 
 
-def _tolerance(final: FinalLine) -> float:
-    return max(TOLERANCE, 0.6 * 10.0**-final.digits) if final.digits else TOLERANCE
+def _same(final: FinalLine, value: float) -> bool:
+    return abs(final.val_bpb - value) <= max(_tolerance(value), _rounding(final))
 
 
-def find_claim(reports: Sequence[Event], lines: Sequence[FinalLine], *, logs: bool) -> tuple[Event | None, bool]:
-    """(the REPORT of the claim, whether it was matched with a log line). Without any log, the last REPORT is the claim."""
+def _rounding(final: FinalLine) -> float:
+    return 0.6 * 10.0**-final.digits if final.digits else TOLERANCE
+
+
+def _tolerance(value: float) -> float:
+    """How far a printed number may lie from the one that it stands for: 1e-5, or more if it has fewer than five decimals."""
+    digits = max(len(repr(value).partition(".")[2]), FEWEST_DIGITS)
+    return max(TOLERANCE, 0.6 * 10.0**-digits)
+
+
+def find_claim(reports: Sequence[Event], submission: Submission) -> tuple[Event | None, bool]:
+    """(the REPORT of the claim, whether that is sure).
+
+    It is sure if a claimed line was printed by it, if there are no logs and it is the last REPORT, or if every REPORT that may have printed
+    it holds a score that is too good: then the claim does, whichever it is.
+    """
+    claimed = _printed_by(reports, claimed_lines(submission))
+    if claimed:
+        return claimed[0], True
+    if not reports:
+        return None, False
+    candidates = _printed_by(reports, _possible(submission))
+    if candidates:
+        return candidates[0], all(too_good(report) for report in candidates)
+    return reports[-1], not any(log.runs for log in submission.logs)
+
+
+def _possible(submission: Submission) -> list[FinalLine]:
+    """The final lines that a headline which none of them states may rest on, best first: those that are as good, or all."""
+    finals = sorted((f for f in _finals(submission) if not f.diagnostic), key=lambda f: f.val_bpb)
+    claim = submission.metadata.val_bpb if submission.metadata is not None else None
+    as_good = [f for f in finals if claim is not None and f.val_bpb <= claim + _tolerance(claim)]
+    return as_good or finals
+
+
+def _printed_by(reports: Sequence[Event], lines: Sequence[FinalLine]) -> list[Event]:
+    """The REPORTs that printed the lines, in their order; of several for one line, that with most text of its own."""
+    found: dict[int, Event] = {}
     for line in lines:
         matching = [r for r in reports if matches(r.text, line.text)]
         if matching:
-            return max(matching, key=lambda r: (len(literal(r.text)), r.order)), True
-    if not reports:
-        return None, False
-    return reports[-1], not logs
+            best = max(matching, key=lambda r: (len(literal(r.text)), r.order))
+            found.setdefault(best.order, best)
+    return list(found.values())
+
+
+def too_good(report: Event) -> bool:
+    """Whether a score was computed with a state that had seen its tokens, or was chosen among several."""
+    return bool(report.best_of) or any(
+        mine.overlaps(theirs) for score in report.scores for u in score.seen for mine in u.regions for theirs in score.regions
+    )
 
 
 def matches(template: str, line: str) -> bool:

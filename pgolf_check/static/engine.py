@@ -7,7 +7,7 @@ import sys
 from pgolf_check.model import Location, Severity, Step
 from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
-from pgolf_check.static.claim import claimed_lines, find_claim
+from pgolf_check.static.claim import find_claim
 from pgolf_check.static.configuration import Configuration, configurations
 from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
@@ -87,7 +87,7 @@ def _run(submission: Submission, sources: Sources, main: ir.Module, configuratio
     maker = EventMaker()
     reports = tuple(maker.report(r) for r in machine.reports)
     scores = tuple(maker.score(s) for s in machine.scores)
-    claim, resolved = find_claim(reports, claimed_lines(submission), logs=any(log.runs for log in submission.logs))
+    claim, resolved = find_claim(reports, submission)
     ceiling = configuration.ceiling if resolved else Severity.REVIEW
     return StaticRun(configuration.source, ceiling, claim, resolved, reports, scores, tuple(unfollowed), machine.steps)
 
