@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from pgolf_check.model import Report, Witness
 from pgolf_check.rules.edition import Edition, load_edition
@@ -14,6 +14,7 @@ from pgolf_check.static.facts import StaticFacts
 from pgolf_check.submission.model import Submission
 from pgolf_check.submission.pull_request import PullRequest
 from pgolf_check.verdict import crash, judge
+from pgolf_check.waivers import Waiver
 
 DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
 
@@ -32,6 +33,7 @@ def audit(
     stopped: str = "",
     crashed: str = "",
     pull_request: PullRequest | None = None,
+    waivers: Sequence[Waiver] = (),
 ) -> Report:
     """Judge one path. `edition` is a TOML file; `select` and `ignore` hold codes or their beginnings (C, C3, C301).
 
@@ -54,7 +56,7 @@ def audit(
         pull_request=pull_request,
     )
     excused = standing(submission, reference) if grandfather else frozenset()
-    return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes)
+    return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes, waivers=waivers)
 
 
 def standing(submission: Submission, edition: Edition) -> frozenset[str]:

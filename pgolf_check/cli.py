@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pgolf_check.errors import UserError
+from pgolf_check.options import from_git, judging, of_paths, options_of, waivers_of
 
 if TYPE_CHECKING:
     from pgolf_check.corpus.pool import Answered
@@ -63,22 +63,6 @@ def _tell(message: str, code: int) -> int:
     return code
 
 
-def judging(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb that judges."""
-    options = (
-        click.option("--repo", metavar="GIT_DIR", help="Take PATH as REF:PATH of this git repository."),
-        click.option("--edition", metavar="FILE", help="Reference data (TOML); default: the challenge's."),
-        click.option("--profile", default="precedent", show_default=True, help="precedent or strict."),
-        click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Switch off rules that were ruled after this date."),
-        click.option("--select", metavar="CODES", help="Only these rules, or beginnings of codes: C,D101."),
-        click.option("--ignore", metavar="CODES", help="Not these rules."),
-        click.option("--timeout", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds for one submission."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group(cls=VerbOrPath, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pgolf")
 def cli() -> None:
@@ -90,34 +74,29 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True)
-@judging
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def check(paths: tuple[str, ...], form: str, **options: Any) -> int:
+@of_paths
+def check(**given: Any) -> int:
     """Judge submissions by what they say (paper) and by their source (static)."""
-    return _check(paths, form, ("paper", "static"), options)
+    return _check(("paper", "static"), **given)
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True)
-@judging
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def static(paths: tuple[str, ...], form: str, **options: Any) -> int:
+@of_paths
+def static(**given: Any) -> int:
     """Judge submissions by their source alone."""
-    return _check(paths, form, ("static",), options)
+    return _check(("static",), **given)
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True)
-@judging
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def paper(paths: tuple[str, ...], form: str, **options: Any) -> int:
+@of_paths
+def paper(**given: Any) -> int:
     """Judge submissions by their files, metadata and logs alone."""
-    return _check(paths, form, ("paper",), options)
+    return _check(("paper",), **given)
 
 
 @cli.command()
 @click.argument("list_file", metavar="LIST", type=click.File("r", encoding="utf-8"))
+@from_git
 @judging
 @click.option("--witness", type=click.Choice(["paper", "static", "all"]), default="all", show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes; default: one per core.")
@@ -139,7 +118,7 @@ def corpus(
 
     paths = [line.strip() for line in list_file if line.strip()]
     witnesses = ("paper", "static") if witness == "all" else (witness,)
-    chosen = _options(witnesses, options, grandfather=grandfather)
+    chosen = options_of(witnesses, grandfather=grandfather, **options)
     for answer in _answers(paths, chosen, jobs, timeout, out):
         click.echo(row(answer) if form == "table" else _line(answer))
     return 0
@@ -169,56 +148,32 @@ def rules() -> None:
     click.echo(rules_table(load_rulebook()), nl=False)
 
 
-def _check(paths: Sequence[str], form: str, witnesses: Sequence[str], options: dict[str, Any]) -> int:
+def _check(
+    witnesses: Sequence[str], *, paths: Sequence[str], form: str, timeout: float, waivers: str | None, **options: Any
+) -> int:
     from pgolf_check.corpus.pool import judge_all
     from pgolf_check.corpus.worker import Refused
-    from pgolf_check.report.document import as_json
-    from pgolf_check.report.text import as_text
+    from pgolf_check.report.formats import one_by_one, together
+    from pgolf_check.report.outcome import Outcome
 
-    timeout = options.pop("timeout")
-    codes = []
-    for answered in judge_all(paths, _options(witnesses, options), time_limit=timeout):
+    given = waivers_of(waivers, options["as_of"])
+    chosen = options_of(witnesses, waivers=given.in_force, **options)
+    render = one_by_one(form)
+    reports, refused = [], []
+    for answered in judge_all(paths, chosen, time_limit=timeout):
         if isinstance(answered.result, Refused):
-            codes.append(_tell(answered.result.message, FAILED))
+            refused.append(answered.result.message)
+            _tell(answered.result.message, FAILED)
             continue
-        click.echo(as_json(answered.result) if form == "json" else as_text(answered.result), nl=False)
-        codes.append(answered.result.verdict.exit_code)
-    return _worst(codes)
-
-
-def _worst(codes: Iterable[int]) -> int:
-    """The exit code of several submissions: that of the first verdict in the order of precedence."""
-    found = set(codes)
-    return next((code for code in (1, 2, 3) if code in found), 0)
-
-
-def _options(witnesses: Iterable[str], given: dict[str, Any], *, grandfather: bool = True) -> Options:
-    from pgolf_check.corpus.worker import Options
-    from pgolf_check.model import Witness
-    from pgolf_check.rules.edition import load_edition
-    from pgolf_check.rules.rulebook import PROFILES, load_rulebook
-    from pgolf_check.verdict import check_codes
-
-    select, ignore = _codes(given["select"]), _codes(given["ignore"])
-    check_codes((*select, *ignore), load_rulebook())
-    load_edition(given["edition"])
-    if given["profile"] not in PROFILES:
-        raise UserError(f"{given['profile']!r} is no profile; known are " + " and ".join(PROFILES))
-    as_of: datetime | None = given["as_of"]
-    return Options(
-        repo=given["repo"],
-        witnesses=frozenset(Witness(w) for w in witnesses),
-        edition=given["edition"],
-        profile=given["profile"],
-        as_of=as_of.date() if as_of is not None else None,
-        select=select,
-        ignore=ignore,
-        grandfather=grandfather,
-    )
-
-
-def _codes(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip().upper() for part in text.split(",")) if text is not None else ()
+        reports.append(answered.result)
+        if render is not None:
+            click.echo(render(answered.result), nl=False)
+    outcome = Outcome(tuple(reports), tuple(refused), given.remarks(reports))
+    for remark in outcome.remarks:
+        _tell(remark, FAILED)
+    if render is None:
+        click.echo(together(form)(outcome), nl=False)
+    return outcome.exit_code
 
 
 def _answers(

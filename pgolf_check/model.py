@@ -221,6 +221,8 @@ class JudgedFinding:
     finding: Finding
     name: str
     severity: Severity
+    waived: str = ""
+    """Why a reviewer waived it; the severity is then NOTE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +238,7 @@ class Report:
     profile: str
     sources: Mapping[str, str] = field(default_factory=dict)
     """Decoded text per script, for source frames; not part of the JSON body."""
+    folder: str = ""
+    """The submission's folder in its repository or archive: what the paths of locations are relative to."""
+    decoded: Mapping[str, str] = field(default_factory=dict)
+    """The names in `sources` whose lines are not those of a file as shipped, with the file that holds them."""

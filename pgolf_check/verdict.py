@@ -12,12 +12,15 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
 from pgolf_check.errors import UserError
+from pgolf_check.fingerprint import fingerprint
 from pgolf_check.model import Answer, Certainty, Finding, JudgedFinding, Location, Report, Severity, Status, Verdict, Witness
+from pgolf_check.places import finding_paths
 from pgolf_check.rules.answers import failed, not_analysed, not_applicable
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.registry import RuleModule, all_rules
 from pgolf_check.rules.rulebook import PROFILES, Rulebook, RulePage
 from pgolf_check.submission.model import Submission
+from pgolf_check.waivers import Waiver
 
 RULE_CRASHED = "X103"
 RANK = {Severity.BLOCK: 0, Severity.REVIEW: 1, Severity.NOTE: 2}
@@ -33,10 +36,11 @@ def judge(
     *,
     excused: Collection[str] = (),
     crashes: Sequence[str] = (),
+    waivers: Sequence[Waiver] = (),
 ) -> Report:
     """Run every rule of the book and form the verdict.
 
-    `excused` are rules whose findings are notes here; `crashes` are failures of a witness before the rules ran.
+    `excused` are rules whose findings are notes here; `crashes` are failures of a witness before the rules ran; `waivers` are in force.
     """
     if facts.profile not in PROFILES:
         raise UserError(f"{facts.profile!r} is no profile; known are " + " and ".join(PROFILES))
@@ -50,6 +54,7 @@ def judge(
     if RULE_CRASHED in rulebook.rules:
         answers.append(failed(RULE_CRASHED, [_crash_finding(facts, failure) for failure in failures]))
     findings = judge_findings((f for a in answers for f in a.findings), rulebook, facts.profile, excused)
+    findings = _waived(findings, waivers, facts.submission)
     answers = sorted((_with_status(a, findings) for a in answers), key=lambda a: a.rule)
     return Report(
         path=facts.submission.path,
@@ -60,6 +65,8 @@ def judge(
         edition=facts.edition.name,
         profile=facts.profile,
         sources=_sources(facts.submission),
+        folder=facts.submission.folder,
+        decoded=_decoded(facts.submission),
     )
 
 
@@ -87,7 +94,23 @@ def judge_findings(
         page = rulebook.rules[finding.rule]
         worst = Severity.NOTE if finding.rule in excused else finding.ceiling
         judged.append(JudgedFinding(finding, page.name, _severity(page.severity[profile], finding.certainty, worst)))
+    return _sorted(judged)
+
+
+def _sorted(judged: Iterable[JudgedFinding]) -> tuple[JudgedFinding, ...]:
     return tuple(sorted(judged, key=lambda j: (RANK[j.severity], j.finding.rule, j.finding.locations, j.finding.message)))
+
+
+def _waived(findings: Iterable[JudgedFinding], waivers: Sequence[Waiver], submission: Submission) -> tuple[JudgedFinding, ...]:
+    """The findings, those that a waiver covers as notes that name it."""
+    sources, decoded = _sources(submission), _decoded(submission)
+    judged = []
+    for entry in findings:
+        name = fingerprint(entry.finding, sources)
+        places = finding_paths(entry.finding, submission.folder, decoded)
+        waiver = next((w for w in waivers if w.covers(entry.finding, name, places)), None)
+        judged.append(dataclasses.replace(entry, severity=Severity.NOTE, waived=str(waiver)) if waiver is not None else entry)
+    return _sorted(judged)
 
 
 def corroborate(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -161,6 +184,12 @@ def _with_status(answer: Answer, findings: Iterable[JudgedFinding]) -> Answer:
 
 def _lines(finding: Finding) -> set[tuple[str, int]]:
     return {(place.path, place.line) for place in finding.locations}
+
+
+def _decoded(submission: Submission) -> dict[str, str]:
+    """The decoded texts of `_sources`, with the file that each was found in."""
+    whole = {path: path for path, script in submission.scripts.items() if script.layers}
+    return whole | {f"{path}:{name}": path for path, script in submission.scripts.items() for name in script.modules}
 
 
 def _sources(submission: Submission) -> dict[str, str]:

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 
 from pgolf_check.model import Report, Witness
 from pgolf_check.submission.pull_request import PullRequest
+from pgolf_check.waivers import Waiver
 
 MEMORY = 1 << 30
 """Bytes of private memory that a worker may take."""
@@ -33,6 +34,7 @@ class Options:
     stopped: str = ""
     crashed: str = ""
     pull_request: PullRequest | None = None
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
-from pgolf_check.model import Answer, Finding, JudgedFinding, Location, Report, Step
+from pgolf_check.fingerprint import fingerprint
+from pgolf_check.model import Answer, JudgedFinding, Location, Report, Step
+from pgolf_check.report.escape import safe_json
 
 SCHEMA = "pgolf-check/1"
 
@@ -28,7 +29,12 @@ def document(report: Report) -> dict[str, Any]:
 
 def as_json(report: Report) -> str:
     """The document, indented, with a final newline."""
-    return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+    return safe_json(json.dumps(document(report), indent=2, ensure_ascii=False)) + "\n"
+
+
+def as_json_line(report: Report) -> str:
+    """The document in one line."""
+    return safe_json(json.dumps(document(report), separators=(",", ":"), ensure_ascii=False)) + "\n"
 
 
 def _finding(judged: JudgedFinding, report: Report) -> dict[str, Any]:
@@ -42,22 +48,9 @@ def _finding(judged: JudgedFinding, report: Report) -> dict[str, Any]:
         "message": finding.message,
         "locations": [_location(place) for place in finding.locations],
         "trace": [_step(step) for step in finding.trace],
-        "fingerprint": fingerprint(finding, report),
+        "fingerprint": fingerprint(finding, report.sources),
+        **({"waived": judged.waived} if judged.waived else {}),
     }
-
-
-def fingerprint(finding: Finding, report: Report) -> str:
-    """Names a finding across versions of a submission: its rule and the text of its lines, without their numbers."""
-    digest = hashlib.sha256(finding.rule.encode())
-    for place in finding.locations:
-        lines = report.sources.get(place.path, "").split("\n")
-        line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
-        digest.update(
-            b"\0" + place.path.encode("utf-8", "surrogatepass") + b"\0" + " ".join(line.split()).encode("utf-8", "surrogatepass")
-        )
-    if not finding.locations:
-        digest.update(b"\0" + finding.message.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:32]
 
 
 def _location(place: Location) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def _finding(judged: JudgedFinding, report: Report) -> Iterator[str]:
     severity = click.style(f"{judged.severity.value} {finding.rule}", fg=SEVERITY_COLOURS[judged.severity], bold=True)
     yield f"{severity} {judged.name}, {finding.certainty.value} ({finding.witness.value})"
     yield f"  {printable(finding.message)}"
+    if judged.waived:
+        yield f"  waived: {printable(judged.waived)}"
     steps = finding.trace or tuple(Step(place, "") for place in finding.locations)
     for number, step in enumerate(steps, 1):
         told = f"  {printable(step.message)}" if step.message else ""
