@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
 from pgolf_check.static.effects.files import open_file, write_text
 from pgolf_check.static.effects.mixtures import hash_of
@@ -13,6 +14,7 @@ from pgolf_check.static.effects.texts import make_text, parts_of
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
+    CONSTANTS,
     NO_CONST,
     NO_REST,
     NO_TAGS,
@@ -34,11 +36,17 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
+    join,
+    options,
     tags_of,
 )
 
 Args = tuple[Value, ...]
 Keywords = dict[str, Value]
+PLAIN = frozenset((*CONSTANTS, Data, Sequence, Mapping))
+"""What has no methods that change a state."""
+ANY = "*"
+"""In the name of a library's attribute: one that was looked up by a computed name."""
 
 
 def _convert(kind: type) -> Callable[[Machine, Args, Keywords], Value]:
@@ -272,17 +280,18 @@ def _absent(obj: Value, found: Value) -> bool:
 
 
 def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
-    """getattr with a name that is not known: any attribute; calling it could not be followed."""
-    m.not_followed("an attribute is looked up by a name that is computed")
+    """getattr with a name that is not known: any attribute. Where that may be a method of a state or of a scored value, it is not followed."""
+    if type(obj) is External:
+        return External(f"{obj.path}.{ANY}")
     if type(obj) is Instance and obj.attrs:
-        from pgolf_check.static.values import join
-
-        result: Value = NO_REST
-        for value in obj.attrs.values():
-            if not isinstance(value, tuple):
-                result = value if result is NO_REST else join(result, value)
-        return Data() if result is NO_REST else result
-    return Data(union(deps_of(a) for a in args))
+        values = [value for value in obj.attrs.values() if not isinstance(value, tuple)]
+        if obj.state is not None or any(type(o) not in PLAIN for value in values for o in options(value)):
+            m.not_followed("an attribute is looked up by a name that is computed")
+        return reduce(join, values) if values else Data()
+    deps = union(deps_of(a) for a in args)
+    if type(obj) is not Data or deps:
+        m.not_followed("an attribute is looked up by a name that is computed")
+    return Data(deps)
 
 
 def _setattr(m: Machine, args: Args, keywords: Keywords) -> Value:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pgolf_check.static.effects import files, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
-from pgolf_check.static.effects.builtins import BUILTINS, Args, Keywords, arithmetic, import_module, partial
+from pgolf_check.static.effects.builtins import ANY, BUILTINS, Args, Keywords, arithmetic, import_module, partial
 from pgolf_check.static.effects.mixtures import hash_of, is_hashed, keep_tokens
 from pgolf_check.static.effects.modules import (
     MODULE_METHODS,
@@ -91,6 +91,8 @@ def call_external(m: Machine, path: str, args: Args, keywords: Keywords, scope: 
         return builtin(m, args, keywords) if builtin is not None else pure(m, args, keywords)
     if package == "torch" and last[:1].isupper():
         return _torch_class(m, path, last, args, keywords)
+    if last == ANY and any(deps_of(v) for v in (*args, *keywords.values())):
+        m.not_followed("a function is looked up by a name that is computed, and gets a model, a table or validation data")
     effect = LAST.get((package, last))
     if effect is not None:
         return effect(m, args, keywords)

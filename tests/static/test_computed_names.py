@@ -1,0 +1,40 @@
+"""Attributes looked up by a name that is not known: followed where nothing they can be has an effect."""
+
+from __future__ import annotations
+
+import pytest
+from submissions import submission
+
+from pgolf_check.static.engine import analyse
+from pgolf_check.submission.model import Script
+
+HEAD = "import os, torch\nname = os.environ['NAME']\n"
+
+
+def unfollowed(source: str) -> list[str]:
+    judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", 1, HEAD + source)}, logs=(), commands=())
+    return [step.message for run in analyse(judged).runs for step in run.unfollowed]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "dtype = getattr(torch, name)\nx = torch.zeros(3).to(dtype)",
+        "class A:\n    pass\na = A()\na.rate = 1\na.steps = 2\nx = getattr(a, name)",
+    ],
+)
+def test_a_library_and_plain_values_have_no_effects(source: str) -> None:
+    assert unfollowed(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "model = torch.nn.Linear(3, 3)\ngetattr(model, name)()",
+        "class A:\n    pass\na = A()\na.run = lambda: 1\nx = getattr(a, name)()",
+        "model = torch.nn.Linear(3, 3)\noptimizer = getattr(torch.optim, name)(model.parameters())",
+        "data = torch.from_file('fineweb_val_000000.bin')\ngetattr(data, name)()",
+    ],
+)
+def test_a_state_or_a_function_may(source: str) -> None:
+    assert unfollowed(source)
