@@ -18,7 +18,7 @@ $(READY): constraints.txt pyproject.toml
 
 # Train the tiny reference on real text, check its submission and an illegal twin.
 demo: $(READY)
-	$(BIN)/python tools/demo.py --out out/demo
+	$(BIN)/python tools/demo.py
 
 test: lint types unit
 
