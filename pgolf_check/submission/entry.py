@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from pgolf_check.submission.model import Command, Script
 
 USUAL = "train_gpt.py"
 TRAINS = re.compile(r"\.backward\(|value_and_grad|fineweb_|load_data_shard")
 """A training program reads shards or computes gradients."""
+LOSSES = re.compile(r"\.backward\(|value_and_grad|cross_entropy|nll_loss|log_softmax|logsumexp")
 
 
 def choose_entry(scripts: Mapping[str, Script], commands: Sequence[Command], within: str = "") -> str:
@@ -33,6 +35,32 @@ def by_name(scripts: Mapping[str, Script], name: str) -> str:
         return name
     tail = name.rpartition("/")[2]
     return min((path for path in scripts if path.rpartition("/")[2] == tail), key=lambda path: (path.count("/"), path), default="")
+
+
+def for_named(scripts: Mapping[str, Script], named: str, commands: Sequence[Command]) -> str:
+    """The script to judge when one is named: itself if it computes losses, else a program that imports it, else the submission's."""
+    if computes_losses(scripts[named]):
+        return named
+    importers = {path: scripts[path] for path in _importers(scripts, named) if computes_losses(scripts[path])}
+    chosen = choose_entry(importers or scripts, commands)
+    return chosen if chosen in scripts and computes_losses(scripts[chosen]) else named
+
+
+def _importers(scripts: Mapping[str, Script], helper: str) -> list[str]:
+    """The scripts that import one, directly or not."""
+    reached, pending = {helper: None}, [helper]
+    while pending:
+        module = re.escape(PurePosixPath(pending.pop()).stem)
+        imports = re.compile(rf"^[ \t]*(?:from|import)\b[^#\n]*\b{module}\b|import_module\([^)\n]*\b{module}\b", re.MULTILINE)
+        found = [path for path, s in scripts.items() if path not in reached and s.text is not None and imports.search(s.text)]
+        reached.update(dict.fromkeys(found))
+        pending.extend(found)
+    return list(reached)[1:]
+
+
+def computes_losses(script: Script) -> bool:
+    """Whether the script may score or train by itself."""
+    return script.text is None or LOSSES.search(script.text) is not None
 
 
 def _trains(script: Script) -> bool:

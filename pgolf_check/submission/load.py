@@ -15,7 +15,7 @@ from pgolf_check.errors import UserError
 from pgolf_check.model import Location
 from pgolf_check.submission.archive import is_archive, open_archive
 from pgolf_check.submission.commands import in_readme, in_script
-from pgolf_check.submission.entry import by_name, choose_entry
+from pgolf_check.submission.entry import by_name, choose_entry, for_named
 from pgolf_check.submission.locate import LIMIT, Place, collect, locate
 from pgolf_check.submission.logs import read_log
 from pgolf_check.submission.metadata import read_metadata
@@ -154,9 +154,9 @@ def _commands(files: Sequence[File], logs: Sequence[Log], readme: File | None) -
 
 
 def _entry(place: Place, scripts: dict[str, Script], commands: Sequence[Command]) -> str:
-    """The script that was named, one that a named run script starts, or the one that is chosen."""
+    """The script that was named (or that runs it, if it is a helper), one that a named run script starts, or the one that is chosen."""
     if place.script in scripts:
-        return place.script
+        return for_named(scripts, place.script, commands)
     started = [c for c in commands if c.location.path == place.script]
     named = next((path for c in started if (path := by_name(scripts, c.script))), "")
     return named or choose_entry(scripts, commands, place.within)

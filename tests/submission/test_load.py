@@ -19,7 +19,7 @@ FILES = {
     "README.md": b"# S\n```\nA=1 torchrun --nproc_per_node=8 train_gpt.py\n```\n",
     "submission.json": b'{"name": "n", "github_id": "g", "val_bpb": 1.08}',
     "train_gpt.py": b"import torch\nloss.backward()\n",
-    "code/helper.py": b"x = 1\n",
+    "code/helper.py": b"loss = F.cross_entropy(x, y)\n",
     "train.log": b"step:1/2 train_loss:1.0 train_time:5ms\nfinal val_loss:2.0 val_bpb:1.08\n",
 }
 FOLDER = "records/track_10min_16mb/mine"
