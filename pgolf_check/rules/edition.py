@@ -49,6 +49,8 @@ class Split:
     """The folder name of the published export; "" if it is no published one."""
     tokens: int
     bytes: int
+    transformed_bytes: int | None = None
+    """Bytes of the text that the tokens spell, where that is not the raw text."""
 
     @property
     def tokens_per_byte(self) -> float:
@@ -103,6 +105,10 @@ class Edition:
     artifact_bytes: int
     training: Budget
     evaluation: Budget
+    calibration_reserve: float
+    """Seconds before the end of the training budget that a stop must leave for calibration to be within it."""
+    calibration_overrun: float
+    """Seconds over the training budget that were accepted where time had been set aside."""
     hardware: Hardware
     minimum_runs: int
     validation: Validation
@@ -143,6 +149,8 @@ def _edition(data: Mapping[str, Any], leaderboard: tuple[Record, ...]) -> Editio
         artifact_bytes=_count(data["artifact"]["bytes"]),
         training=_budget(data["training"]),
         evaluation=_budget(data["evaluation"]),
+        calibration_reserve=float(data["calibration"]["reserve"]),
+        calibration_overrun=float(data["calibration"]["overrun"]),
         hardware=Hardware(_text(data["hardware"]["gpu"]), _count(data["hardware"]["count"])),
         minimum_runs=_count(data["runs"]["minimum"]),
         validation=_validation(data["validation"]),
@@ -163,8 +171,12 @@ def _budget(table: Mapping[str, Any]) -> Budget:
 
 
 def _validation(table: Mapping[str, Any]) -> Validation:
-    splits = tuple(Split(_text(s["name"]), str(s["dataset"]), _count(s["tokens"]), _count(s["bytes"])) for s in table["splits"])
-    return Validation(_count(table["bytes"]), float(table["tolerance"]), splits)
+    return Validation(_count(table["bytes"]), float(table["tolerance"]), tuple(_split(s) for s in table["splits"]))
+
+
+def _split(table: Mapping[str, Any]) -> Split:
+    transformed = _count(table["transformed_bytes"]) if "transformed_bytes" in table else None
+    return Split(_text(table["name"]), str(table["dataset"]), _count(table["tokens"]), _count(table["bytes"]), transformed)
 
 
 def _count(value: object) -> int:

@@ -27,7 +27,7 @@ WORLD_SIZE = re.compile(r"\bworld[_ ]size\s*[:=]\s*(\d+)", re.IGNORECASE)
 CAP = re.compile(r"max_wallclock_seconds\s*[:=]\s*([\d.]+)")
 TRAIN_SHARDS = re.compile(r"\btrain_shards:\s*(\d+)")
 DATASET = re.compile(r"train_loader:dataset:(\S+)")
-VAL_TOKENS = re.compile(r"val_loader:shards\b.*? tokens:([\d,]+)|val_tokens:\s*([\d,]+)\s*$")
+VAL_TOKENS = re.compile(r"val_loader:shards\b.*? tokens:([\d,]+)|\bval(?:idation)?[_ ]tokens:\s*([\d,]+)\s*$", re.IGNORECASE)
 TOKENIZER = re.compile(r"tokenizer_path=(\S+)")
 MODEL_BYTES = re.compile(r"Serialized model(?: ([^:]+))?: ([\d,]+) bytes")
 CODE_BYTES = re.compile(r"(?:Submission )?Code size(?: \((un)?compressed\))?: ([\d,]+) bytes", re.IGNORECASE)
@@ -37,7 +37,7 @@ DUMP_HEADER = re.compile(r"Hyperparameters:\s*$")
 DUMP_LINE = re.compile(r"\s{1,8}([A-Za-z_]\w*): ?(.*)$")
 FRAGMENTS = re.compile(r"[A-Za-z_]\w*:\S+(?: [A-Za-z_]\w*:\S+)*\s*$")
 CALIBRATION = re.compile(
-    r"gptq\b.*(?:training data|validation data|autoregressive|self-gen|calib|hessian|sequences)", re.IGNORECASE
+    r"\w*gptq\w*: ?(?![\d\s]).*(?:training data|validation data|autoregressive|self-gen|calib|hessian|sequences)", re.IGNORECASE
 )
 RESERVE = re.compile(r"gptq:reserving ([\d.]+)(ms|s)\b", re.IGNORECASE)
 

@@ -11,7 +11,7 @@ from submissions import SEEDS, SOURCE, facts, final, log, run, submission, three
 from pgolf_check.model import Answer, Certainty, Location, Severity, Status, Step
 from pgolf_check.rules.registry import all_rules
 from pgolf_check.static.facts import StaticFacts
-from pgolf_check.submission.model import File, Log, Metadata, Problem, Script, Submission
+from pgolf_check.submission.model import Calibration, File, Log, Metadata, Problem, Script, Submission
 
 CAP = 16_000_000
 
@@ -153,12 +153,24 @@ def test_v102_an_unfinished_run_is_none() -> None:
 # B101
 
 
-@pytest.mark.parametrize("factor", [1.177, 1.09, 1.0005, 0.9995, 0.2])
-def test_b101_bytes_that_are_not_those_of_the_split(factor: float) -> None:
-    line = final(val_bpb=1.08099999 / factor)
-    answer = check("B101", with_runs(finals=(line,)))
-    assert blocks(answer)
-    assert figure(answer, "implied_bytes") == pytest.approx(151_078_222 * factor, rel=1e-5)
+@pytest.mark.parametrize(("factor", "code"), [(1.177, "B101"), (1.09, "B101"), (1.0005, "B101"), (0.9995, "B104"), (0.2, "B104")])
+def test_bytes_that_are_not_those_of_the_split(factor: float, code: str) -> None:
+    judged = with_runs(finals=(final(val_bpb=1.08099999 / factor),))
+    assert {c for c in ("B101", "B103", "B104") if blocks(check(c, judged))} == {code}
+    assert figure(check("B101", judged), "implied_bytes") == pytest.approx(151_078_222 * factor, rel=1e-5)
+
+
+def test_b103_bytes_of_the_transformed_text() -> None:
+    loss = 1.08 * 0.6931471805599453 * 164_594_397 / 47_851_520
+    judged = with_runs(val_tokens=47_851_520, dataset="", finals=(final(val_bpb=1.08, val_loss=loss),))
+    assert {c for c in ("B101", "B103", "B104") if blocks(check(c, judged))} == {"B103"}
+    assert check("B103").status is Status.NOT_APPLICABLE
+
+
+def test_one_finding_for_the_lines_of_a_run() -> None:
+    lines = tuple(final(val_bpb=0.9 + n / 100, digits=4 + n, location=Location("train.log", 30 + n)) for n in range(3))
+    answer = check("B101", submission(logs=(log("train.log", run(finals=lines)),)))
+    assert [f.locations for f in answer.findings] == [(Location("train.log", 32),)]
 
 
 def test_b101_another_lossless_tokenizer_passes() -> None:
@@ -188,6 +200,63 @@ def test_b101_a_run_that_is_not_claimed_is_a_note() -> None:
 
 def test_b101_needs_both_figures() -> None:
     assert check("B101", with_runs(finals=(final(val_loss=None),))).status is Status.NOT_ANALYSED
+
+
+# D103
+
+
+def calibration(data: str = "training", seconds: float | None = 3.6, line: int = 22) -> Calibration:
+    return Calibration(Location("train.log", line), "gptq:calibrating", data, seconds)
+
+
+def test_d103_calibration_on_training_data_after_the_budget() -> None:
+    assert blocks(check("D103", with_runs(calibrations=(calibration(),))))
+    assert [f.certainty for f in check("D103", with_runs(calibrations=(calibration(""),))).findings] == [Certainty.LIKELY] * 3
+    assert not check("D103", with_runs(calibrations=(calibration("self-generated"), calibration("")))).findings
+    assert not check("D103", with_runs(calibrations=(calibration(line=19),))).findings
+    assert not check("D103", with_runs(calibrations=(calibration(),), train_seconds=588.0)).findings
+    assert not blocks(check("D103", with_runs(calibrations=(calibration(),), world_size=1)))
+
+
+@pytest.mark.parametrize(("seconds", "ceiling"), [(0.5, None), (4.0, Severity.NOTE), (40.0, Severity.REVIEW)])
+def test_d103_time_set_aside_that_does_not_suffice(seconds: float, ceiling: Severity | None) -> None:
+    for told in ({"reserved_seconds": 0.5}, {"config": {"gptq_reserve_seconds": "0.5"}}):
+        answer = check("D103", with_runs(calibrations=(calibration(seconds=seconds),), **told))
+        assert {f.ceiling for f in answer.findings} == ({ceiling} if ceiling else set())
+
+
+TRAINS = """
+import os
+class Args:
+    files = os.path.join("data", "fineweb_train_*.bin")
+    limit = 600.0
+def collect(model, pattern):
+    model.register_forward_hook(print)
+def main(model, args=Args()):
+    end = {limit}
+    while True:
+        model(1).backward()
+        if clock() > end:
+            break
+    {after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "found"),
+    [
+        ("collect(model, args.files)", "args.limit", True),
+        ("batches = Loader(args.files)\n    collect(model, batches)", "args.limit", True),
+        ("collect(model, args.files)", "args.limit - 10", False),
+        ("collect(model, generate(model))", "args.limit", False),
+        ("print(args.files)", "args.limit", False),
+    ],
+)
+def test_d103_by_the_order_of_the_script(after: str, limit: str, found: bool) -> None:
+    source = TRAINS.format(after=after, limit=limit)
+    judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", len(source), source)}, logs=())
+    assert blocks(check("D103", judged)) == found
+    assert check("D103", judged).status is (Status.FAIL if found else Status.NOT_ANALYSED)
 
 
 # P101 to P103
