@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pgolf_check.errors import UserError
-from pgolf_check.options import from_git, judging, of_paths, options_of, waivers_of
+from pgolf_check.options import from_git, gating, judging, of_paths, options_of, refuse_inside, waivers_of
 
 if TYPE_CHECKING:
     from pgolf_check.corpus.pool import Answered
@@ -95,6 +96,29 @@ def paper(**given: Any) -> int:
 
 
 @cli.command()
+@gating
+def gate(base: str, head: str, repo: str, form: str, timeout: float, waivers: str | None, **given: Any) -> int:
+    """Judge what a pull request changes: its submissions, and that it changes nothing else. Only git objects are read."""
+    from pgolf_check.gate import judge_pull_request, refuse_own
+    from pgolf_check.report.files import Files
+    from pgolf_check.report.formats import rendered
+    from pgolf_check.submission.git import Repository
+    from pgolf_check.submission.git_diff import read_pull_request
+
+    files = Files(*(given.pop(name) for name in ("sarif", "html", "comment", "summary")))
+    repository = Repository(repo)
+    pull_request = read_pull_request(repository, base, head)
+    refuse_own(filter(None, (waivers, given["edition"])), repository, pull_request)
+    accepted = waivers_of(waivers, given["as_of"])
+    chosen = options_of(("paper", "static"), waivers=accepted.in_force, **given)
+    outcome = judge_pull_request(repository, pull_request, chosen, timeout)
+    outcome = replace(outcome, remarks=accepted.remarks(outcome.reports))
+    files.write(outcome)
+    click.echo(rendered(form, outcome), nl=False)
+    return outcome.exit_code
+
+
+@cli.command()
 @click.argument("list_file", metavar="LIST", type=click.File("r", encoding="utf-8"))
 @from_git
 @judging
@@ -156,6 +180,7 @@ def _check(
     from pgolf_check.report.formats import one_by_one, together
     from pgolf_check.report.outcome import Outcome
 
+    refuse_inside(paths, waivers, options["edition"])
     given = waivers_of(waivers, options["as_of"])
     chosen = options_of(witnesses, waivers=given.in_force, **options)
     render = one_by_one(form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,6 +52,24 @@ def of_paths(command: Callable[..., Any]) -> Callable[..., Any]:
         judging,
         waiving,
         click.option("--format", "form", type=click.Choice(NAMES), default="text", show_default=True),
+    )
+    return _decorated(command, options)
+
+
+def gating(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A pull request, how to judge it and where to tell it."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    options = (
+        click.option("--base", metavar="REF", required=True, help="What the pull request would be merged into."),
+        click.option("--head", metavar="REF", default="HEAD", show_default=True, help="The last commit of the pull request."),
+        click.option("--repo", metavar="DIR", default=".", show_default=True, help="A git repository that has both."),
+        judging,
+        waiving,
+        click.option("--format", "form", type=click.Choice(NAMES), default="github", show_default=True, help="On standard output."),
+        click.option("--sarif", type=path, help="Write the findings as SARIF 2.1.0."),
+        click.option("--html", type=path, help="Write a page."),
+        click.option("--comment", type=path, help="Write the body of a comment (Markdown)."),
+        click.option("--summary", type=path, help="Append to a job summary (Markdown): $GITHUB_STEP_SUMMARY."),
     )
     return _decorated(command, options)
 
@@ -114,6 +133,14 @@ class Waivers:
         from pgolf_check.waivers import remarks
 
         return remarks(self.all, self.day, reports)
+
+
+def refuse_inside(paths: Iterable[str], *files: str | None) -> None:
+    """Raise UserError if one of the reviewer's files lies in a submission that is to be judged."""
+    for file in filter(None, files):
+        for path in paths:
+            if Path(file).resolve().is_relative_to(Path(path).resolve()):
+                raise UserError(f"{file}: this file belongs to the submission {path}; name the reviewer's own")
 
 
 def waivers_of(file: str | None, as_of: datetime.datetime | None) -> Waivers:

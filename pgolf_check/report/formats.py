@@ -24,6 +24,12 @@ def together(form: str) -> Callable[[Outcome], str]:
     return cast(Callable[[Outcome], str], _function(TOGETHER[form]))
 
 
+def rendered(form: str, outcome: Outcome) -> str:
+    """Everything that a command found, in any format."""
+    each = one_by_one(form)
+    return together(form)(outcome) if each is None else "".join(each(report) for report in outcome.reports)
+
+
 def _function(address: str) -> object:
     module, name = address.split(":")
     return getattr(importlib.import_module(f"pgolf_check.report.{module}"), name)

@@ -58,6 +58,8 @@ def code(text: str) -> str:
 
 def _blocks(outcome: Outcome) -> Iterator[str]:
     yield f"{MARK}\n## pgolf-check: {outcome.verdict.value}\n"
+    if outcome.subject:
+        yield f"{plain(outcome.subject)}\n"
     for sentence in outcome.refused:
         yield f"- **not judged**: {_message(sentence)}\n"
     for remark in outcome.remarks:

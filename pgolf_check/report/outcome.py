@@ -13,12 +13,16 @@ RANK = {Severity.BLOCK: 0, Severity.REVIEW: 1, Severity.NOTE: 2}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The reports of all submissions; `refused` has a sentence for each path that could not be judged, `remarks` for each waiver
-    that was of no use."""
+    """The reports of all submissions.
+
+    `refused` has a sentence for each path that could not be judged, `remarks` for each waiver that was of no use; `subject` names the
+    commits, where a pull request is judged.
+    """
 
     reports: tuple[Report, ...]
     refused: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    subject: str = ""
 
     @property
     def exit_code(self) -> int:

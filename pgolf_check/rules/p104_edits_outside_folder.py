@@ -41,7 +41,9 @@ def _group(change: Change, tracks: set[str], standing: Iterable[str]) -> str:
 
 def _findings(facts: Facts, groups: dict[str, list[Change]], new: Sequence[str]) -> Iterator[Finding]:
     worst = Severity.BLOCK if new else Severity.REVIEW
-    if not new:
+    if not any(groups.values()):
+        yield _finding(facts, "the pull request changes nothing: its base already has what it brings", (), worst)
+    elif not new:
         expected = f"a submission is one new folder below records/{facts.edition.record_track}/ or {facts.edition.other_track}/"
         yield _finding(facts, f"the pull request adds no submission folder: {expected}", (), worst)
     if outside := groups["outside"]:

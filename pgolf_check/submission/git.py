@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 
 from pgolf_check.errors import UserError
 
 TIMEOUT = 120
 SETTINGS = ("-c", "protocol.allow=never", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 ENVIRONMENT = {
+    "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -39,6 +41,33 @@ class Repository:
                 f"{self.path} has no revision {revision!r}; expected a branch, tag or commit that is in this repository"
             )
         return named
+
+    def top(self) -> str:
+        """The folder of the work tree, "" for a bare repository."""
+        return self.run("rev-parse", "--show-toplevel", check=False).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """The sizes of objects in bytes; None for one that is not in this copy."""
+        answer = self._batch("--batch-check", names)
+        rows = (line.split() for line in answer.splitlines())
+        return [int(row[2]) if len(row) == 3 else None for row in rows]
+
+    def blobs(self, names: Sequence[str]) -> list[bytes | None]:
+        """The contents of objects, all in memory at once; None for one that is not in this copy."""
+        answer, at = self._batch("--batch", names), 0
+        found: list[bytes | None] = []
+        for _ in names:
+            end = answer.index(b"\n", at)
+            row, at = answer[at:end].split(), end + 1
+            if len(row) != 3:
+                found.append(None)
+                continue
+            found.append(answer[at : at + int(row[2])])
+            at += int(row[2]) + 1
+        return found
+
+    def _batch(self, option: str, names: Sequence[str]) -> bytes:
+        return self.run("cat-file", option, given="".join(f"{name}\n" for name in names).encode()) if names else b""
 
     def run(self, *arguments: str, given: bytes | None = None, check: bool = True) -> bytes:
         """The standard output of a git command. Raises UserError if it fails, or with `check=False` if git cannot read at all."""

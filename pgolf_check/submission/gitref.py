@@ -45,16 +45,9 @@ class GitTree(Listed):
         """Measure and read many files with one call of git each."""
         self._sizes.update(self._measure([p for p in paths if p not in self._sizes]))
         wanted = [p for p in paths if 0 < self._sizes[p] <= limit and p not in self._contents]
-        answer = self._batch("--batch", wanted)
-        at = 0
-        for path in wanted:
-            end = answer.index(b"\n", at)
-            words = answer[at:end].split()
-            at = end + 1
-            if len(words) == 3:
-                size = int(words[2])
-                self._contents[path] = answer[at : at + size]
-                at += size + 1
+        for path, data in zip(wanted, self._repository.blobs([self._blobs[p] for p in wanted]), strict=True):
+            if data is not None:
+                self._contents[path] = data
 
     def read(self, path: str, limit: int) -> bytes | None:
         if path not in self._contents:
@@ -67,13 +60,8 @@ class GitTree(Listed):
 
     def _measure(self, paths: list[str]) -> dict[str, int]:
         sizes: dict[str, int] = {}
-        for path, line in zip(paths, self._batch("--batch-check", paths).splitlines(), strict=False):
-            words = line.split()
-            sizes[path] = int(words[2]) if len(words) == 3 else 0
-            if len(words) != 3:
+        for path, size in zip(paths, self._repository.sizes([self._blobs[p] for p in paths]), strict=True):
+            sizes[path] = size or 0
+            if size is None:
                 self.problems.append(Problem(Location(path), "is not in this copy of the repository"))
         return sizes
-
-    def _batch(self, option: str, paths: list[str]) -> bytes:
-        names = "".join(f"{self._blobs[path]}\n" for path in paths).encode()
-        return self._repository.run("cat-file", option, given=names) if paths else b""
