@@ -6,6 +6,7 @@ A path whose worker dies or takes too long is judged again without its source, a
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -70,6 +71,8 @@ def judge_all(paths: Iterable[str], options: Options, *, jobs: int = 1, time_lim
 
 
 def _start() -> _Worker:
+    """A worker; it imports nothing from the working directory, which may be the submission that is judged."""
+    os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs,), daemon=True)
