@@ -34,9 +34,13 @@ class Data:
     parts   a text, None for the holes
     scalar  an immutable number: augmented assignment rebinds instead of writing
     behind  positions that lie before those that they were computed from
+    marks   where one token id stands, such as the one that begins a document; its places are no content of the stream
+    blank   zeros or unset memory so far, but for what its tags and dependencies tell
     """
 
-    __slots__ = ("deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind")
+    __slots__ = (
+        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +70,8 @@ class Data:
         self.parts = parts
         self.scalar = scalar
         self.behind = behind
+        self.marks = False
+        self.blank = False
 
 
 class Sequence:

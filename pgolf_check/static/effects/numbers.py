@@ -8,7 +8,7 @@ from typing import Any
 
 from pgolf_check.static.effects.mixtures import hashed
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, union
+from pgolf_check.static.records import NO_DEPS, has_reads, union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
@@ -130,6 +130,7 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
+    result.marks = op in ("&", "|") and all(type(v) is Data and v.marks for v in (left, right))
     if op in TOKEN_ARITHMETIC and (_tokens(left) or _tokens(right)):
         result.tokens = True
         result.deps = hashed(m, op, left, right, result.deps)
@@ -211,7 +212,14 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
         other = right if left is None else left
         if type(other) not in (Data, Choice):
             return op == "!="
-    return derived(left, right)
+    result = derived(left, right)
+    result.marks = op in ("==", "!=") and (_marks(left, right) or _marks(right, left))
+    return result
+
+
+def _marks(tokens: Value, wanted: Value) -> bool:
+    """Whether comparing token ids with a value marks where one id, known beforehand, stands."""
+    return _tokens(tokens) and not has_reads(deps_of(wanted))
 
 
 def _bounded(op: str, left: Value, right: Value, a: Any, b: Any) -> bool | None:

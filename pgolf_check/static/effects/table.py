@@ -28,7 +28,7 @@ from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest
 from pgolf_check.static.effects.sequences import append, mapping_method, sequence_method, summary
 from pgolf_check.static.effects.texts import format_braces, join_texts, make_text, parts_of
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, State, has_reads, states_of, union
+from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, states_of, union
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -341,6 +341,18 @@ def _logarithm(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Va
     return Data(m.rescored(deps_of(receiver)), receiver.tags)
 
 
+def _positions(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    """Where a mask holds. The places of one token id, such as the beginnings of documents, are no content of the stream."""
+    result = pure(m, (receiver, *args), keywords)
+    if receiver.marks:
+        result.deps = frozenset(d for d in result.deps if type(d) is not Read)
+    return result
+
+
+def _positions_function(m: Machine, args: Args, keywords: Keywords) -> Value:
+    return _positions(m, args[0], args[1:], keywords) if args and type(args[0]) is Data else pure(m, args, keywords)
+
+
 def _where_method(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     return pure(m, (receiver, *args), keywords)
 
@@ -352,6 +364,8 @@ def _tolist(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value
 METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "backward": _backward,
     "item": _item,
+    "nonzero": _positions,
+    "argwhere": _positions,
     "gather": _gather,
     "take_along_dim": _gather,
     "log": _logarithm,
@@ -491,6 +505,8 @@ def _minimum(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
+    if len(args) == 1:
+        return _positions_function(m, args, keywords)
     if len(args) < 3:
         return pure(m, args, keywords)
     result = pure(m, args, keywords)
@@ -743,6 +759,7 @@ LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", "gather take_along_dim take_along_axis", _gather_function), **_group("numpy", "take_along_axis", _gather_function),
     **_group("torch", "log log2 log1p", _log_function), **_group("numpy", "log log2 log1p", _log_function),
     **_group("torch", "minimum fmin", _minimum), **_group("numpy", "minimum fmin", _minimum),
+    **_group("torch", "nonzero argwhere", _positions_function), **_group("numpy", "nonzero flatnonzero argwhere", _positions_function),
     **_group("torch", "where", _where), **_group("numpy", "where", _where),
     **_group("torch", "compile no_grad inference_mode enable_grad disable allow_in_graph script", _decorator),
     **_group("functools", "lru_cache cache wraps", _decorator), **_group("contextlib", "nullcontext", _known(None)),
