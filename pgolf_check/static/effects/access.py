@@ -10,6 +10,7 @@ from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
+    NO_TAGS,
     Bound,
     Choice,
     Class,
@@ -246,6 +247,7 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
             m.count(obj, index_deps, deps_of(value))
             value = Data(unmixed(deps_of(value)))
         keep_tokens(obj, value)
+        _keep_choice(m, obj, value)
         m.write(obj, deps_of(value), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
@@ -257,6 +259,16 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         known, text = constant(index), constant(value)
         if obj.path == "os.environ" and isinstance(known, str) and isinstance(text, str):
             m.environment[known] = text
+
+
+def _keep_choice(m: Machine, target: Data, value: Value) -> None:
+    """A blank tensor of positions chooses what those chose that were written into it, as long as all of them are known by their loops."""
+    if not target.blank or is_const(value):
+        return
+    tags = tags_of(value)
+    target.blank = bool(tags)
+    if tags != target.tags:
+        m.heap.put(target, "tags", target.tags | tags if tags else NO_TAGS)
 
 
 def _set_instance_item(m: Machine, obj: Instance, index: Value, value: Value) -> None:

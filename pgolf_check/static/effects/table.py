@@ -286,7 +286,7 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
 
 def cast(receiver: Data) -> Data:
     """A copy with the same content, in another type or place."""
-    return Data(
+    copied = Data(
         deps_of(receiver),
         receiver.tags,
         const=receiver.const,
@@ -295,6 +295,8 @@ def cast(receiver: Data) -> Data:
         tokens=receiver.tokens,
         behind=receiver.behind,
     )
+    copied.blank, copied.marks = receiver.blank, receiver.marks
+    return copied
 
 
 def _parameter_if_asked(m: Machine, receiver: Data, name: str, args: Args) -> Data | None:
@@ -449,13 +451,15 @@ def _any_tokens(value: Value) -> bool:
     return type(value) is Data and value.tokens
 
 
-def _fresh(m: Machine, args: Args, keywords: Keywords) -> Value:
+def _fresh(m: Machine, args: Args, keywords: Keywords) -> Data:
     """zeros, ones, full, randn, empty: a tensor that nothing flowed into, a parameter if gradients are asked for."""
     return m.parameter() if keywords.get("requires_grad") is True else Data()
 
 
-def _fresh_like(m: Machine, args: Args, keywords: Keywords) -> Value:
-    return m.parameter() if keywords.get("requires_grad") is True else Data()
+def _blank(m: Machine, args: Args, keywords: Keywords) -> Value:
+    made = _fresh(m, args, keywords)
+    made.blank = made.owner is None
+    return made
 
 
 def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -743,7 +747,8 @@ def _group(package: str, names: str, effect: Effect) -> dict[tuple[str, str], Ef
     return {(package, name): effect for name in names.split()}
 
 
-_FRESH = "zeros ones full empty randn rand randint arange zeros_like ones_like full_like empty_like randn_like rand_like randperm eye linspace tril triu_indices"
+_BLANK = "zeros ones full empty zeros_like ones_like full_like empty_like"
+_FRESH = "randn rand randint arange randn_like rand_like randperm eye linspace tril triu_indices"
 _CASTS = (
     "tensor as_tensor from_numpy asarray array ascontiguousarray frombuffer float32 float64 int64 int32 int16 uint16 uint8 copy"
 )
@@ -751,6 +756,7 @@ _COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip ro
 
 LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", _FRESH, _fresh), **_group("numpy", _FRESH, _fresh),
+    **_group("torch", _BLANK, _blank), **_group("numpy", _BLANK, _blank),
     **_group("torch", _CASTS, _cast_function), **_group("numpy", _CASTS, _cast_function),
     **_group("torch", " ".join(HASHES), _hash), **_group("numpy", " ".join(HASHES), _hash),
     **_group("torch", "take index_select", _take), **_group("numpy", "take", _take),
