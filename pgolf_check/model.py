@@ -129,10 +129,10 @@ class Region:
     positions: frozenset[int] | None = None
 
     def within(self, iterations: frozenset[tuple[int, int]]) -> Region:
-        """The part of this region that the given loop iterations select."""
-        if iterations <= self.iterations:
-            return self
-        return Region(self.stream, self.iterations | iterations, self.positions)
+        """The part of this region that the given loop iterations select: a loop that it fixes already can select nothing beyond that."""
+        fixed = {loop for loop, _ in self.iterations}
+        added = frozenset(i for i in iterations if i[0] not in fixed)
+        return Region(self.stream, self.iterations | added, self.positions) if added else self
 
     def overlaps(self, other: Region) -> bool:
         """False only if the two regions certainly share no position."""

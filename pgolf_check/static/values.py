@@ -309,10 +309,20 @@ def tags_of(value: Value, depth: int = 2) -> frozenset[tuple[int, int]]:
         rest = () if value.rest is NO_REST else (value.rest,)
         return frozenset().union(*(tags_of(v, depth - 1) for v in (*value.items, *rest)))
     if kind is slice:
-        return tags_of(value.start) | tags_of(value.stop)
+        return _tags_of_slice(value)
     if kind is Choice:
         return frozenset().union(*(tags_of(v, depth) for v in value.options))
     return NO_TAGS
+
+
+def _tags_of_slice(value: slice) -> frozenset[tuple[int, int]]:
+    """A slice without an end reaches what later iterations choose, one without a beginning what earlier ones did."""
+    if value.stop is None:
+        return NO_TAGS
+    start, stop = tags_of(value.start), tags_of(value.stop)
+    if start or not stop:
+        return start | stop
+    return frozenset((loop, earlier) for loop, number in stop for earlier in range(number + 1))
 
 
 def join(a: Value, b: Value) -> Value:

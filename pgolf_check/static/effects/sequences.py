@@ -127,7 +127,7 @@ def get_sequence(sequence: Sequence, index: Value) -> Value:
         bounds = [constant(v) for v in (index.start, index.stop, index.step)]
         if sequence.rest is NO_REST and all(b is None or isinstance(b, int) for b in bounds):
             return Sequence(sequence.kind, sequence.items[slice(*bounds)])
-        return Sequence(sequence.kind, (), summary(sequence), True)
+        return Sequence(sequence.kind, (), _selected(summary(sequence), index), True)
     if isinstance(known, int) and sequence.rest is NO_REST and not sequence.items:
         return Data()
     return _selected(summary(sequence), index)
