@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 from pgolf_check.model import Location, Severity, Step
 from pgolf_check.static import ir
@@ -16,25 +15,13 @@ from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.machine import Machine, OutOfBudget
 from pgolf_check.static.statements import run_block
 from pgolf_check.static.values import ModuleScope
-from pgolf_check.submission.entry import choose_entry
 from pgolf_check.submission.model import Submission
 
 RECURSION = 12_000
 
 
 def analyse(submission: Submission) -> StaticFacts:
-    """Run the entry script of a submission abstractly, once per configuration that matters.
-
-    A helper that scores nothing when it is run by itself is judged through the program of its submission.
-    """
-    facts = _analyse(submission)
-    program = choose_entry(submission.scripts, submission.commands)
-    if facts.problems or program in ("", submission.entry) or any(run.claim is not None for run in facts.runs):
-        return facts
-    return _analyse(replace(submission, entry=program))
-
-
-def _analyse(submission: Submission) -> StaticFacts:
+    """Run the entry script of a submission abstractly, once per configuration that matters."""
     script = submission.scripts.get(submission.entry)
     if script is None:
         return StaticFacts((), (Step(Location(submission.entry), "no training script was found"),))

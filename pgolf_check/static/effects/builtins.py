@@ -285,7 +285,11 @@ def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
         return External(f"{obj.path}.{ANY}")
     if type(obj) is Instance and obj.attrs:
         values = [value for value in obj.attrs.values() if not isinstance(value, tuple)]
-        if obj.state is not None or isinstance(obj.cls, str) or any(type(o) not in PLAIN for value in values for o in options(value)):
+        if (
+            obj.state is not None
+            or isinstance(obj.cls, str)
+            or any(type(o) not in PLAIN for value in values for o in options(value))
+        ):
             m.not_followed("an attribute is looked up by a name that is computed")
         return reduce(join, values) if values else Data()
     deps = union(deps_of(a) for a in args)

@@ -1,0 +1,97 @@
+"""Which part of a stream a value stands for: chosen by loops, through positions, tables of positions and slices."""
+
+from __future__ import annotations
+
+import pytest
+from submissions import facts, submission
+
+from pgolf_check.rules.order import breaches
+from pgolf_check.static.engine import analyse
+from pgolf_check.submission.model import Script
+
+PROGRAM = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(8, 1024)
+
+    def forward(self, x, y):
+        return F.cross_entropy(self.head(x), y, reduction="none")
+
+def documents(tokens, bos):
+    starts = (tokens == bos).nonzero()[0]
+    return [(int(starts[i]), int(starts[i + 1]) - int(starts[i])) for i in range(len(starts) - 1)]
+
+def main():
+    tokens = torch.from_numpy(np.fromfile("fineweb_val_000000.bin", dtype=np.uint16)).long()
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    total = torch.zeros(())
+
+    def train(x, y, weight=1.0):
+        optimizer.zero_grad()
+        (model(x, y) * weight).sum().backward()
+        optimizer.step()
+
+{body}
+    print(f"final val_bpb:{{total.item():.8f}}")
+
+main()
+"""
+
+DOCUMENTS = """
+    docs = documents(tokens, 1)
+    for first in range(0, len(docs), 8):
+        batch = docs[first : first + 8]
+        lengths = torch.tensor([n for _, n in batch])
+        starts = torch.zeros(8, dtype=torch.int64)
+        for row in range(len(batch)):
+            starts[row] = batch[row][0]
+        places = starts.unsqueeze(1) + torch.arange(64)
+        rows = tokens[places]
+        x, y = rows[:, :-1], rows[:, 1:]
+        total += model(x, y).sum()
+        train(x, y, (lengths > 2).float())
+"""
+CHUNKS = """
+    for chunk in range(16):
+        begin, end = chunk * 64, (chunk + 1) * 64
+        x, y = tokens[begin:end], tokens[begin + 1 : end + 1]
+        total += model(x, y).sum()
+        {trained}
+"""
+EARLIER = CHUNKS.replace("{trained}", "train(tokens[:end], tokens[1 : end + 1])")
+LATER = CHUNKS.replace("{trained}", "train(tokens[begin:], tokens[begin + 1 :])")
+WITHIN = """
+    for chunk in range(16):
+        part = tokens[chunk * 64 : chunk * 64 + 65]
+        for step in range(2):
+            x, y = part[: 32 + chunk], part[1 : 33 + chunk]
+            if step == 0:
+                total += model(x, y).sum()
+            train(x, y)
+"""
+SHIFTED = DOCUMENTS.replace("starts[row] = batch[row][0]", "starts[row] = first_free()").replace(
+    "    docs =", "    first_free = lambda: len(tokens) - 64 * int(torch.rand(()))\n    docs =", 1
+)
+
+
+def rules(body: str) -> set[str]:
+    text = PROGRAM.format(body=body)
+    entry = "train_gpt.py"
+    judged = submission(scripts={entry: Script(entry, len(text), text)}, entry=entry)
+    return {b.rule for b in breaches(facts(judged, static=analyse(judged)))}
+
+
+@pytest.mark.parametrize("body", [DOCUMENTS, EARLIER, WITHIN], ids=["documents", "earlier", "within"])
+def test_scored_first(body: str) -> None:
+    assert rules(body) == set()
+
+
+@pytest.mark.parametrize("body", [LATER, SHIFTED], ids=["later", "shifted"])
+def test_trained_on_what_is_scored_later(body: str) -> None:
+    assert rules(body)
