@@ -198,8 +198,8 @@ def _date(value: object) -> datetime.date:
 
 
 def _leaderboard(file: Traversable) -> tuple[Record, ...]:
-    with file.open(encoding="utf-8", newline="") as stream:
-        return tuple(_record(row) for row in csv.DictReader(stream))
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    return tuple(_record(row) for row in csv.DictReader(lines))
 
 
 def _record(row: Mapping[str, str]) -> Record:

@@ -135,7 +135,7 @@ def _plan_range(m: Machine, bounds: tuple[Value, ...], guarded: bool) -> Plan:
             scalar=True,
         )
 
-    steps = [begin, later]
+    steps: list[Element] = [begin, later]
     if guarded and stride == 1:
         steps.append(last)
     return Plan(steps, False)

@@ -109,7 +109,7 @@ class Tokens:
         push_text, push_place, push_start = self.texts.append, self.places.append, self.starts.append
         base, plain = self._base, _PLAIN
         for match in _TOKEN.finditer(self.text, position):
-            kind = match.lastindex
+            kind = match.lastindex or plain
             if kind != plain:
                 resume = self._mark(kind, match, field)
                 base = self._base

@@ -50,18 +50,17 @@ def run_block(m: Machine, statements: tuple[ir.Node, ...], scope: Scope) -> End:
 
 def assign(m: Machine, target: ir.Node, value: Value, scope: Scope) -> None:
     """Bind a value to a target of any form."""
-    kind = type(target)
-    if kind is ir.Name:
+    if isinstance(target, ir.Name):
         bind(m, target.id, value, scope)
-    elif kind is ir.Attr:
+    elif isinstance(target, ir.Attr):
         set_attribute(m, evaluate(m, target.obj, scope), target.name, value)
-    elif kind is ir.Index:
+    elif isinstance(target, ir.Index):
         set_item(m, evaluate(m, target.obj, scope), evaluate(m, target.index, scope), value)
-    elif kind is ir.Display:
+    elif isinstance(target, ir.Display):
         starred = next((i for i, t in enumerate(target.items) if type(t) is ir.Starred), None)
         for item, part in zip(target.items, unpack(m, value, len(target.items), starred), strict=True):
             assign(m, item, part, scope)
-    elif kind is ir.Starred:
+    elif isinstance(target, ir.Starred):
         assign(m, target.value, value, scope)
 
 

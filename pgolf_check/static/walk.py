@@ -23,7 +23,8 @@ def walk(node: Any) -> Iterator[ir.Node]:
         if isinstance(current, ir.Node):
             yield current
         if isinstance(current, _PARTS):
-            pending.extend(getattr(current, name) for name in reversed(_field_names(type(current))))
+            kind: type = type(current)
+            pending.extend(getattr(current, name) for name in reversed(_field_names(kind)))
         elif isinstance(current, tuple):
             pending.extend(reversed(current))
 

@@ -129,7 +129,7 @@ def _paths(tree: Tree, place: Place, problems: list[Problem]) -> list[str]:
     folders = dict(_walk(tree, place))
     others = [f for f, names in folders.items() if f and "submission.json" in names and not f"{place.within}/".startswith(f"{f}/")]
     if len(others) == 1 and "submission.json" not in folders[""]:
-        others = []
+        others = [folder for folder in others if _records_folder(folder)]
     found: list[str] = []
     for folder, names in folders.items():
         if not any(f"{folder}/".startswith(f"{other}/") for other in others):

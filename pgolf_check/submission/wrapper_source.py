@@ -6,6 +6,7 @@ Python's own parser reads the statements; where its grammar is too old for one o
 from __future__ import annotations
 
 import ast
+import warnings
 from dataclasses import dataclass
 
 from pgolf_check.submission.wrapper_values import LONG
@@ -50,7 +51,9 @@ def _alone(tree: ast.Module, node: ast.stmt) -> bool:
 
 def _parse(text: str) -> ast.Module | None:
     try:
-        return ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

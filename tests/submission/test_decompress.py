@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import zlib
@@ -48,10 +49,8 @@ def test_cut_data_is_damaged(codec: str) -> None:
 @given(st.binary(max_size=200), st.sampled_from(sorted(PACK)))
 @settings(deadline=None)
 def test_any_bytes_are_answered(data: bytes, codec: str) -> None:
-    try:
+    with contextlib.suppress(Damaged, TooLarge):
         assert len(unpack(codec, data, 1000)) <= 1000
-    except (Damaged, TooLarge):
-        pass
 
 
 @pytest.mark.parametrize("codec", ["gzip", "bz2", "lzma"])

@@ -230,7 +230,7 @@ def test_a_program_with_an_incidental_exec_keeps_its_text() -> None:
         ("import urllib.request\nexec(urllib.request.urlopen('http://x').read())", "network"),
         ("exec(unheard_of(b'abc'))", "not known"),
         ("import base64, lzma\nexec(lzma.decompress(base64.b85decode('0123456789')))", "lzma"),
-        ("import base64, zlib\nexec(zlib.decompress(base64.b64decode('!')))", "base64"),
+        ("import base64, zlib\nexec(zlib.decompress(base64.b64decode('A')))", "base64"),
         ("exec(b'')", "empty"),
         ("exec(open(__file__).read())", "times"),
     ],

@@ -238,7 +238,7 @@ def call_external_instance(m: Machine, instance: Instance, args: tuple[Value, ..
     path = str(instance.cls)
     if path == "functools.partial":
         func, bound, named_ = instance.held[0], instance.held[1], instance.held[2]
-        return call(m, func, (*bound.items, *args), {**{k: v for k, v in named_.items.items()}, **keywords})
+        return call(m, func, (*bound.items, *args), {**named_.items, **keywords})
     items = instance.attrs.get("__items__")
     if type(items) is Sequence and path.endswith("Sequential"):
         value: Value = args[0] if args else Data()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import looked_up
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import State, has_reads, union, unmixed
+from pgolf_check.static.records import Deps, State, has_reads, union, unmixed
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -55,7 +55,7 @@ def iterate(m: Machine, value: Value) -> Value:
     return Data(deps_of(value))
 
 
-def _key_deps(mapping: Mapping) -> frozenset[object]:
+def _key_deps(mapping: Mapping) -> Deps:
     return frozenset() if mapping.owner is None else frozenset((mapping.owner, *mapping.owner.seen))
 
 
