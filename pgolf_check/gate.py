@@ -31,11 +31,10 @@ def judge_pull_request(repository: Repository, pull_request: PullRequest, option
     subject = f"commit {pull_request.head} on {pull_request.base}"
     submissions = submissions_of(pull_request, tree_paths(repository, pull_request.head))
     if not submissions:
-        return Outcome((_without_submission(pull_request, options),), subject=subject)
+        return Outcome((_changes_alone(pull_request, options),), subject=subject)
     if len(submissions) > FOLDERS:
-        raise UserError(
-            f"the pull request adds or changes {len(submissions):,} submissions, more than the {FOLDERS} that are judged; expected one"
-        )
+        told = f"the pull request adds or changes {len(submissions):,} submissions, of which none was judged; expected one, at most {FOLDERS}"
+        return Outcome((_changes_alone(pull_request, options),), (told,), subject=subject)
     asked = {f"{pull_request.head}:{path}": path for path in submissions}
     chosen = replace(options, repo=repository.path, pull_request=pull_request)
     jobs = min(len(asked), os.cpu_count() or 1)
@@ -78,8 +77,8 @@ def _between(change: Change, folder: str) -> Iterator[str]:
         above = above.rpartition("/")[0]
 
 
-def _without_submission(pull_request: PullRequest, options: Options) -> Report:
-    """What P104 says of a pull request that neither adds nor changes a submission."""
+def _changes_alone(pull_request: PullRequest, options: Options) -> Report:
+    """What P104 says of a pull request whose submissions, if any, are not judged."""
     facts = Facts(
         submission=Submission(".", (), {}, "", None, (), ()),
         edition=load_edition(options.edition),

@@ -331,8 +331,8 @@ def test_too_many_folders_are_refused(challenge: Challenge, gate: Callable[..., 
         for number in range(51):
             challenge.write(f"{TRACK}/{number}/README.md", "x\n")
     judged = gate()
-    assert judged.exit_code == 2
-    assert "51 submissions" in judged.told
+    assert (judged.exit_code, judged.verdicts) == (2, {".": "review"})
+    assert "51 submissions" in judged.of("not judged")[0].message and "51 submissions" in judged.comment
 
 
 def test_a_file_that_cannot_be_written_is_told(challenge: Challenge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
