@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from pgolf_check.model import (
@@ -18,6 +19,9 @@ from pgolf_check.model import (
     Witness,
 )
 from pgolf_check.report.outcome import Outcome
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties over whole reports, which are slow to make on a busy machine."""
 
 ATTACKS = (
     "\n", "\r", "\r\n", "\x1b[31m", "\x9b2J", "\x00", "\u202e", "\u2028", "\u0085", "\udcff", "\t", " ", "::error file=a::x",

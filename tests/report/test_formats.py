@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hostile import finding, outcomes, report
+from hostile import finding, outcomes, patient, report
 from hypothesis import given, settings
 from report.runner import commands
 
@@ -57,7 +57,7 @@ def run(*reports: Report, **changes: Any) -> Any:
 
 
 @given(outcomes)
-@settings(deadline=None, max_examples=40)
+@settings(patient, max_examples=40)
 def test_sarif_is_valid(outcome: Outcome) -> None:
     log = json.loads(as_sarif(outcome))
     sarif_schema().validate(log)
