@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,6 +21,8 @@ TIME_LIMIT = 30.0
 """Seconds for one path."""
 AGE = 200
 """Paths after which a worker is replaced, so that its memory does not grow with the list."""
+
+Target = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,15 @@ class _Worker:
     count: int = 0
 
 
-def judge_all(paths: Iterable[str], options: Options, *, jobs: int = 1, time_limit: float = TIME_LIMIT) -> Iterator[Answered]:
-    """An answer for every path. Closing the iterator, or an interruption, ends the workers."""
+def judge_all(
+    paths: Iterable[str], options: Options, *, jobs: int = 1, time_limit: float = TIME_LIMIT, target: Target = serve
+) -> Iterator[Answered]:
+    """An answer for every path. Closing the iterator, or an interruption, ends the workers, each of which runs `target`."""
     pending = deque(dict.fromkeys(paths))
     workers: list[_Worker] = []
     try:
         while len(workers) < min(jobs, len(pending)):
-            workers.append(_start())
+            workers.append(_start(target))
         for worker in workers:
             _next(worker, pending, options)
         while any(worker.path is not None for worker in workers):
@@ -58,7 +62,7 @@ def judge_all(paths: Iterable[str], options: Options, *, jobs: int = 1, time_lim
                 answered = _collect(worker, time_limit)
                 if worker.count >= AGE or not worker.process.is_alive():
                     _end(worker)
-                    workers[index] = _start() if pending or answered is None else worker
+                    workers[index] = _start(target) if pending or answered is None else worker
                 if answered is None:
                     _again(workers[index], worker)
                     continue
@@ -70,12 +74,12 @@ def judge_all(paths: Iterable[str], options: Options, *, jobs: int = 1, time_lim
             _end(worker)
 
 
-def _start() -> _Worker:
+def _start(target: Target) -> _Worker:
     """A worker; it imports nothing from the working directory, which may be the submission that is judged."""
     os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    process = context.Process(target=target, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -115,7 +119,7 @@ def _collect(worker: _Worker, time_limit: float) -> Answered | None:
     if worker.pipe.poll():
         try:
             return Answered(worker.path, worker.pipe.recv(), spent)
-        except EOFError:
+        except (EOFError, OSError):
             worker.process.join()
             told = f"the process that read the source ended with {_ending(worker.process.exitcode)}"
             again = replace(worker.options, crashed=told)

@@ -1,0 +1,74 @@
+"""Every path gets one answer, whatever becomes of the process that judges it."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+import pytest
+from workers import play
+
+from pgolf_check.corpus import pool
+from pgolf_check.corpus.pool import judge_all
+from pgolf_check.corpus.worker import Options, Refused
+from pgolf_check.model import Report, Witness
+
+
+def answers(paths: list[str], options: Options | None = None, **more: float) -> dict[str, str]:
+    """The sentence for each path; asserts that there is one."""
+    found: dict[str, str] = {}
+    for answered in judge_all(paths, options or Options(), target=play, **more):  # type: ignore[arg-type]
+        assert answered.path not in found and isinstance(answered.result, Refused)
+        found[answered.path] = answered.result.message
+    return found
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 7])
+def test_every_path_has_one_answer(jobs: int) -> None:
+    paths = [f"{number}" for number in range(20)]
+    assert answers([*paths, *paths[:3]], jobs=jobs) == {path: f"{path}: judged" for path in paths}
+
+
+def test_a_worker_that_dies_is_replaced_and_its_path_judged_without_its_source() -> None:
+    found = answers(["a", "die 1", "b", "die 2", "c"], jobs=2)
+    assert [found[path] for path in "abc"] == ["a: judged", "b: judged", "c: judged"]
+    assert found["die 1"] == "die 1: the process that read the source ended with signal SIGSEGV"
+    assert set(found) == {"a", "b", "c", "die 1", "die 2"}
+
+
+def test_a_path_that_takes_too_long_is_judged_without_its_source() -> None:
+    assert answers(["sleep", "a"], time_limit=1.0) == {"sleep": "sleep: the analysis took longer than 1 s", "a": "a: judged"}
+
+
+def test_a_path_that_always_kills_its_worker_is_refused() -> None:
+    assert answers(["gone", "a"]) == {"gone": "gone: the process that read the source ended with signal SIGSEGV", "a": "a: judged"}
+
+
+def test_without_the_static_witness_a_death_is_final() -> None:
+    found = answers(["die", "a"], Options(witnesses=frozenset({Witness.PAPER})))
+    assert found == {"die": "die: the process that read the source ended with signal SIGSEGV", "a": "a: judged"}
+
+
+def test_old_workers_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "AGE", 2)
+    paths = [f"{number}" for number in range(7)]
+    assert set(answers(paths, jobs=2)) == set(paths)
+
+
+def test_closing_the_answers_ends_the_workers() -> None:
+    running = judge_all(["a", "sleep", "b"], Options(), jobs=2, target=play)
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("stopped", "crashed", "rule"), [("it took too long", "", "X102"), ("", "it ended with signal 11", "X103")]
+)
+def test_a_report_tells_why_the_source_was_not_analysed(stopped: str, crashed: str, rule: str) -> None:
+    from fixtures import BASE
+
+    options = Options(stopped=stopped, crashed=crashed)
+    report = next(judge_all([str(BASE)], options)).result
+    assert isinstance(report, Report) and report.verdict == "incomplete"
+    told = [judged.finding.message for judged in report.findings if judged.finding.rule == rule]
+    assert any((stopped or crashed) in message for message in told)
