@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 from pgolf_check.static import ir
 from pgolf_check.static.effects.sequences import elements, iterate
@@ -59,8 +60,7 @@ def plan_for(m: Machine, iterable: Value, guarded: bool) -> Plan:
         if iterable.cls == "builtins.zip":
             return _paired(m, list(iterable.held), guarded, counts=False, start=0)
     if type(iterable) is Choice:
-        plans = [plan_for(m, option, guarded) for option in iterable.options if option is not None]
-        return plans[0] if plans else Plan([], True)
+        return _either([plan_for(m, option, guarded) for option in iterable.options if option is not None])
     if type(iterable) is Sequence:
         return _plan_sequence(iterable)
     if type(iterable) is Mapping:
@@ -71,6 +71,19 @@ def plan_for(m: Machine, iterable: Value, guarded: bool) -> Plan:
     if type(value) is Data and value.owner is not None:
         return Plan([_fixed(value)], False)
     return Plan([_chosen(value), _chosen(value)], False)
+
+
+def _either(plans: list[Plan]) -> Plan:
+    """The plan for one of several iterables: each iteration gets what any of them has there."""
+    filled = [p for p in plans if p.elements]
+    if len(filled) < 2:
+        return Plan(filled[0].elements, len(plans) == 1 and filled[0].exact) if filled else Plan([], True)
+
+    def at(index: int) -> Element:
+        makers = [p.elements[index] for p in filled if index < len(p.elements)]
+        return lambda tags: reduce(join, (make(tags) for make in makers))
+
+    return Plan([at(index) for index in range(max(len(p.elements) for p in filled))], False)
 
 
 def _fixed(value: Value) -> Element:
