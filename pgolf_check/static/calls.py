@@ -156,7 +156,7 @@ def call_instance(m: Machine, instance: Instance, args: tuple[Value, ...], keywo
 
 def call_function(m: Machine, func: Function, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
     node = func.node
-    depth = sum(1 for f in m.frames if f.name == node.name)
+    depth = sum(1 for f in m.frames if f.node is node)
     if len(m.frames) >= MAX_DEPTH or depth >= MAX_REPEATS:
         return Data(union(deps_of(a) for a in (*args, *keywords.values())))
     scope = Scope(func.scope, node, func.scope.module)
@@ -166,7 +166,7 @@ def call_function(m: Machine, func: Function, args: tuple[Value, ...], keywords:
     if node.generator:
         scope.yields = []
     call_at, path = m.at, m.path
-    frame = Frame(node.name, m.here() if path else Location(""))
+    frame = Frame(node.name, m.here() if path else Location(""), node)
     m.frames.append(frame)
     loops = m.loop_frames
     m.loop_frames = []

@@ -47,6 +47,7 @@ class Frame:
 
     name: str
     call: Location
+    node: ir.Function | None = None
     values: list[Value] = field(default_factory=list)
     returned: list[Delta] = field(default_factory=list)
 

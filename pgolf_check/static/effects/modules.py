@@ -24,6 +24,7 @@ from pgolf_check.static.values import (
 )
 
 CONTAINERS = frozenset(("ModuleList", "Sequential", "ParameterList", "ModuleDict", "ParameterDict"))
+CONTAINER_METHODS = frozenset("append extend insert items keys values update get pop".split())
 WRAPPERS = frozenset(("DistributedDataParallel", "DDP", "DataParallel", "FullyShardedDataParallel"))
 MAX_WALK = 400
 
@@ -261,6 +262,8 @@ def external_attribute(m: Machine, value: Instance, name: str) -> Value:
         return True
     if name == "module" and value.state is not None:
         return value
+    if name in CONTAINER_METHODS and "__items__" in value.attrs:
+        return Method(value, name)
     if isinstance(value.cls, str) and value.state is not None and name not in MODULE_METHODS and not name.startswith("__"):
         if name in ("in_features", "out_features", "num_embeddings", "embedding_dim", "kernel_size"):
             return Data(scalar=True)
