@@ -135,6 +135,19 @@ def test_ctrl_c_is_one_sentence_and_130(moment: str, tmp_path: Path) -> None:
     assert not (out / "submission.json").exists() and not (out / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("first", ["click", "torch"])
+def test_ctrl_c_during_an_import_is_one_sentence_and_130(first: str, tmp_path: Path) -> None:
+    """The module that is imported first interrupts; its text is compiled and run, as dataclasses and named tuples are."""
+    (tmp_path / f"{first}.py").write_text("import os, signal\nexec('os.kill(os.getpid(), signal.SIGINT)')\n")
+    (tmp_path / "start.py").write_text("import sys\nfrom pgolf_ref.__main__ import main\nsys.exit(main())\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, str(tmp_path / "start.py"), *RUN, "--data", str(prepared()), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == INTERRUPTED
+    told = done.stderr.strip()
+    assert told.startswith("pgolf-train: interrupted") and "\n" not in told
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 128 KiB."""
