@@ -50,5 +50,5 @@ def _fetch(remote: str) -> Path:
     try:
         return Path(hf_hub_download(REPOSITORY, path.name, subfolder=path.parent.as_posix(), repo_type="dataset"))
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(f"cannot fetch {remote} of {REPOSITORY}: {reason}; without a network, prepare --corpus stdlib") from error
