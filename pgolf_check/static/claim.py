@@ -14,6 +14,7 @@ from pgolf_check.model import Event
 from pgolf_check.submission.model import FinalLine, Submission
 
 TOLERANCE = 1e-5
+SCORE = re.compile("bpb", re.IGNORECASE)
 FEWEST_DIGITS = 4
 """Headlines with fewer decimals are taken to have lost zeros."""
 
@@ -81,7 +82,7 @@ def find_claim(reports: Sequence[Event], submission: Submission) -> tuple[Event 
         return claimed[0], True
     if not reports:
         return None, False
-    candidates = _printed_by(reports, _possible(submission))
+    candidates = _printed_by(reports, _possible(submission)) or _unnamed(reports, submission)
     if candidates:
         return candidates[0], all(too_good(report) for report in candidates)
     return reports[-1], not any(log.runs for log in submission.logs)
@@ -93,6 +94,16 @@ def _possible(submission: Submission) -> list[FinalLine]:
     claim = submission.metadata.val_bpb if submission.metadata is not None else None
     as_good = [f for f in finals if claim is not None and f.val_bpb <= claim + _tolerance(claim)]
     return as_good or finals
+
+
+def _unnamed(reports: Sequence[Event], submission: Submission) -> list[Event]:
+    """The REPORTs of a score, outside of loops, that printed no final line of the logs, the last one first.
+
+    A claimed line that no REPORT printed came from one of them, if the wording was changed after the run.
+    """
+    lines = _finals(submission)
+    final = [r for r in reports if lines and not r.loop and SCORE.search(literal(r.text))]
+    return [r for r in reversed(final) if not any(matches(r.text, line.text) for line in lines)]
 
 
 def _printed_by(reports: Sequence[Event], lines: Sequence[FinalLine]) -> list[Event]:

@@ -80,3 +80,10 @@ def test_without_logs_the_last_report_is_the_claim() -> None:
 )
 def test_a_template_fits_a_line(template: str, line: str, fits: bool) -> None:
     assert matches(template, line) is fits
+
+
+def test_a_claimed_line_that_no_report_printed_came_from_one_that_printed_no_other() -> None:
+    reports = [report(3, "final_a val_bpb:{}"), report(4, "renamed val_bpb:{}", leaks=True)]
+    judged = claiming(1.1, ("final_a", 1.2), ("final_b", 1.1))
+    assert find_claim(reports, judged) == (reports[1], True)
+    assert find_claim([*reports, report(5, "other val_bpb:{}")], judged)[1] is False
