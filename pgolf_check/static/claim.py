@@ -24,7 +24,7 @@ def claimed_lines(submission: Submission) -> list[FinalLine]:
 
     They equal the headline, or a seed's result where the headline is the mean of such, or have a common label with the headline as mean.
     """
-    finals = _finals(submission)
+    finals = final_lines(submission)
     metadata = submission.metadata
     claim = metadata.val_bpb if metadata is not None else None
     if metadata is None or claim is None:
@@ -39,13 +39,14 @@ def claimed_lines(submission: Submission) -> list[FinalLine]:
     return _with_mean(submission, claim)
 
 
-def _finals(submission: Submission) -> list[FinalLine]:
+def final_lines(submission: Submission) -> list[FinalLine]:
+    """Every line of the logs that states a score of a finished model."""
     return [f for log in submission.logs for run in log.runs for f in run.finals]
 
 
 def _with_mean(submission: Submission, claim: float) -> list[FinalLine]:
     """The lines of one label whose mean over all runs, or over the last run of every log, is the claim."""
-    everything = _finals(submission)
+    everything = final_lines(submission)
     last = [f for log in submission.logs for run in log.runs[-1:] for f in run.finals]
     for lines in (everything, last):
         for label in dict.fromkeys(f.label for f in lines):
@@ -88,9 +89,14 @@ def find_claim(reports: Sequence[Event], submission: Submission) -> tuple[Event 
     return reports[-1], not any(log.runs for log in submission.logs)
 
 
+def possible_lines(submission: Submission) -> list[FinalLine]:
+    """The lines that state the claim; where none does, the best of those that it may rest on."""
+    return claimed_lines(submission) or _possible(submission)[:1]
+
+
 def _possible(submission: Submission) -> list[FinalLine]:
     """The final lines that a headline which none of them states may rest on, best first: those that are as good, or all."""
-    finals = sorted((f for f in _finals(submission) if not f.diagnostic), key=lambda f: f.val_bpb)
+    finals = sorted((f for f in final_lines(submission) if not f.diagnostic), key=lambda f: f.val_bpb)
     claim = submission.metadata.val_bpb if submission.metadata is not None else None
     as_good = [f for f in finals if claim is not None and f.val_bpb <= claim + _tolerance(claim)]
     return as_good or finals
@@ -101,7 +107,7 @@ def _unnamed(reports: Sequence[Event], submission: Submission) -> list[Event]:
 
     A claimed line that no REPORT printed came from one of them, if the wording was changed after the run.
     """
-    lines = _finals(submission)
+    lines = final_lines(submission)
     final = [r for r in reports if lines and not r.loop and SCORE.search(literal(r.text))]
     return [r for r in reversed(final) if not any(matches(r.text, line.text) for line in lines)]
 

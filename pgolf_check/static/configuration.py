@@ -5,11 +5,14 @@ Values come, in this order, from the dump in a log, from the command in a log, f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pgolf_check.model import Severity
+from pgolf_check.model import Location, Severity
 from pgolf_check.submission.model import Command, Submission
+
+SETTING = re.compile(r"`([A-Z][A-Z0-9_]+)=([\w.+-]+)`")
 
 LAUNCHER = {
     "RANK": "0",
@@ -40,7 +43,7 @@ class Configuration:
 def configurations(submission: Submission) -> tuple[Configuration, ...]:
     """The configurations to run, the one behind the claim first."""
     default = Configuration("defaults", dict(LAUNCHER))
-    command = _command(submission)
+    command = _command(submission) or _told(submission)
     printed = _printed(submission)
     if command is None and not printed:
         return (default,)
@@ -57,6 +60,15 @@ def _command(submission: Submission) -> Command | None:
     name = submission.entry.rpartition("/")[2]
     fitting = [c for c in submission.commands if not c.script or c.script.rpartition("/")[2] == name]
     return max(fitting, key=lambda c: (len(c.environment), len(c.arguments)), default=None)
+
+
+def _told(submission: Submission) -> Command | None:
+    """Where nothing else tells how a run was started: the settings that the README writes as code."""
+    readme = next((f for f in submission.files if f.path.lower() == "readme.md"), None)
+    if readme is None or any(log.runs for log in submission.logs):
+        return None
+    settings = dict(SETTING.findall(submission.readme))
+    return Command(Location(readme.path), "", environment=settings) if settings else None
 
 
 def _printed(submission: Submission) -> dict[str, str]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pgolf_check.model import Location, Severity, Step
 from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
-from pgolf_check.static.claim import find_claim
+from pgolf_check.static.claim import final_lines, find_claim, matches, possible_lines
 from pgolf_check.static.configuration import Configuration, configurations
 from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.machine import Machine, OutOfBudget
 from pgolf_check.static.statements import run_block
+from pgolf_check.static.switches import switches
 from pgolf_check.static.values import ModuleScope
-from pgolf_check.submission.model import Submission
+from pgolf_check.submission.model import FinalLine, Submission
 
 RECURSION = 12_000
 
@@ -33,8 +36,42 @@ def analyse(submission: Submission) -> StaticFacts:
     except CannotParse as error:
         return StaticFacts((), (Step(Location(submission.entry, error.line, error.column), f"does not parse: {error}"),))
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
-    runs = tuple(_run(submission, sources, main, c) for c in configurations(submission))
-    return StaticFacts(runs, tuple(sources.problems))
+    first, *others = configurations(submission)
+    runs = [_run(submission, sources, main, c) for c in (first, *others)]
+    runs = _shown(submission, main, runs, first, lambda c: _run(submission, sources, main, c))
+    return StaticFacts(tuple(runs), tuple(sources.problems))
+
+
+def _shown(
+    submission: Submission,
+    main: ir.Module,
+    runs: list[StaticRun],
+    first: Configuration,
+    run: Callable[[Configuration], StaticRun],
+) -> list[StaticRun]:
+    """The runs, the one that the logs show first: if they cannot have printed all claimed lines, one that can; of two, that which printed more."""
+    lines = possible_lines(submission)
+    missing = [line for line in lines if not printed(runs[0], [line])]
+    if missing:
+        values = switches(main, (line.text for line in missing))
+        given = replace(first, source=f"what the logs print, {first.source}", environment={**first.environment, **values})
+        made = run(replace(given, ceiling=Severity.BLOCK)) if values else None
+        if made is not None and printed(made, lines) > max(printed(r, lines) for r in runs):
+            return [made, *(replace(r, ceiling=Severity.REVIEW) for r in runs)]
+    if len(runs) == 2 and not first.printed:
+        finals = final_lines(submission)
+        own, default = (printed(r, finals) for r in runs)
+        if default > own:
+            return [
+                replace(runs[1], ceiling=Severity.BLOCK if runs[1].resolved else Severity.REVIEW),
+                replace(runs[0], ceiling=Severity.REVIEW),
+            ]
+    return runs
+
+
+def printed(run: StaticRun, lines: Sequence[FinalLine]) -> int:
+    """How many of the lines the run can have printed."""
+    return sum(any(matches(report.text, line.text) for report in run.reports) for line in lines)
 
 
 class Sources:
