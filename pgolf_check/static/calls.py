@@ -261,10 +261,18 @@ def _bind_fields(m: Machine, cls: Class, instance: Instance, args: tuple[Value, 
     for name in fields:
         default = cls.lookup(name)
         if name not in instance.attrs and default is not NO_CONST:
-            m.heap.put_item(instance.attrs, name, default)
+            m.heap.put_item(instance.attrs, name, _field_default(m, default))
     post = cls.lookup("__post_init__")
     if type(post) is Function:
         call(m, Bound(post, instance), (), {})
+
+
+def _field_default(m: Machine, default: Value) -> Value:
+    """The value of a field that is not given; `field(default_factory=f)` calls f."""
+    if type(default) is not Instance or default.cls != "dataclasses.field":
+        return default
+    value, factory = default.held
+    return value if factory is NO_CONST else call(m, factory, (), {})
 
 
 def load_module(m: Machine, name: str) -> ModuleScope | None:

@@ -190,7 +190,7 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
     if op in ("is", "is not"):
         return _identity(op, left, right)
     if op in ("in", "not in"):
-        return _membership(op, left, right)
+        return _membership(m, op, left, right)
     a, b = constant(left), constant(right)
     if a is not NO_CONST and b is not NO_CONST:
         try:
@@ -261,7 +261,7 @@ def _identity(op: str, left: Value, right: Value) -> Value:
     return derived(left, right)
 
 
-def _membership(op: str, left: Value, right: Value) -> Value:
+def _membership(m: Machine, op: str, left: Value, right: Value) -> Value:
     known = constant(left)
     if known is not NO_CONST:
         if isinstance(right, str) and isinstance(known, str):
@@ -271,5 +271,5 @@ def _membership(op: str, left: Value, right: Value) -> Value:
         if type(right) is Sequence and right.rest is NO_REST and all(is_const(v) for v in right.items):
             return (known in right.items) == (op == "in")
         if type(right) is External and right.path == "os.environ":
-            return Data(parts=None, scalar=True)
+            return (known in m.environment) == (op == "in")
     return derived(left, right)

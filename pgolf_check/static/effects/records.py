@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.calls import instantiate
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
-from pgolf_check.static.values import Class, Data, Instance, Mapping, Value, deps_of, options
+from pgolf_check.static.values import NO_CONST, Class, Data, Instance, Mapping, Value, deps_of, options
 
 
 def replace(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
@@ -31,3 +31,10 @@ def _table(value: Value) -> Value:
 
 def _fields(cls: Class) -> tuple[str, ...]:
     return tuple(dict.fromkeys([f for base in cls.bases for f in _fields(base)] + list(cls.fields)))
+
+
+def field(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """dataclasses.field: what a field is when it is not given, `held` as (default, factory)."""
+    made = Instance("dataclasses.field")
+    made.held = (keywords.get("default", Data()), keywords.get("default_factory", NO_CONST))
+    return made

@@ -723,7 +723,7 @@ FUNCTIONS: dict[str, Effect] = {
     "io.BytesIO": _buffer, "io.StringIO": _buffer, "io.open": BUILTINS["open"], "builtins.compile": _compile_source,
     "lzma.open": BUILTINS["open"], "gzip.open": BUILTINS["open"], "bz2.open": BUILTINS["open"],
     "copy.deepcopy": _deepcopy, "copy.copy": _deepcopy, "functools.partial": partial, "operator.attrgetter": _attrgetter,
-    "dataclasses.replace": records.replace, "dataclasses.asdict": records.as_dict,
+    "dataclasses.replace": records.replace, "dataclasses.asdict": records.as_dict, "dataclasses.field": records.field,
     "operator.methodcaller": _methodcaller, "operator.itemgetter": _itemgetter, "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chain, "collections.deque": _deque, "collections.OrderedDict": BUILTINS["dict"],
     "collections.defaultdict": _default_dict, "types.SimpleNamespace": _namespace, "argparse.Namespace": _namespace,
