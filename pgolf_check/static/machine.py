@@ -23,6 +23,7 @@ from pgolf_check.static.records import (
     Score,
     State,
     Update,
+    finest_targets,
     has_reads,
     reads_of,
     scores_of,
@@ -186,7 +187,7 @@ class Machine:
         updates = updates_of(deps)
         if not scores or updates <= frozenset().union(*(s.seen for s in scores)):
             return deps
-        reads = frozenset().union(*(s.reads for s in scores))
+        reads = finest_targets(frozenset().union(*(s.reads for s in scores)), deps, self.iterations())
         record = Score(next(self._order), reads, updates, self.here(), self.iterations(), self.stack(), tuple(self.guards))
         self.scores.append(record)
         return deps | {record}

@@ -87,10 +87,24 @@ class State:
     fresh: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """Token ids were mixed into a number that other tokens share, here."""
+class Trace(enum.StrEnum):
+    """What happened to the target on the way into a value, before it is known whether that matters."""
 
+    HASHED = "hashed"
+    """Token ids were mixed into a number that other tokens share."""
+    PROPERTY = "property"
+    """A fixed table was read at the target: its bytes, or what kind of token it is."""
+    SPREAD = "spread"
+    """A score was divided by such a property."""
+    STACKED = "stacked"
+    """Scores were stacked with a value of the model that the target did not enter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A trace of the target, and where it was left."""
+
+    trace: Trace
     location: Location
 
 
@@ -108,7 +122,7 @@ class Mixed:
     frames: tuple[Step, ...] = field(default=(), compare=False)
 
 
-Dep = Read | Update | Score | Best | State | Hashed | Mixed
+Dep = Read | Update | Score | Best | State | Traced | Mixed
 Deps = frozenset[Dep]
 
 NO_DEPS: Deps = frozenset()
@@ -131,6 +145,18 @@ def reads_of(deps: Deps) -> frozenset[Read]:
     return frozenset(d for d in deps if type(d) is Read)
 
 
+def finest_targets(scored: frozenset[Read], deps: Deps, loops: Loops) -> frozenset[Read]:
+    """The targets of scores, confined to the parts that the present loops have chosen of them since."""
+    now = frozenset(loops)
+    targets = [d for d in reads_of(deps) if d.side is Side.TARGET]
+    found: set[Read] = set()
+    for read in scored:
+        own = read.region.iterations
+        finer = [t for t in targets if t.region.stream == read.region.stream and own < t.region.iterations <= own | now]
+        found.update(finer or (read,))
+    return frozenset(found)
+
+
 def updates_of(deps: Deps) -> frozenset[Update]:
     return frozenset(d for d in deps if type(d) is Update)
 
@@ -143,10 +169,20 @@ def mixed_of(deps: Deps) -> frozenset[Mixed]:
     return frozenset(d for d in deps if type(d) is Mixed)
 
 
+def traces(deps: Deps, trace: Trace) -> bool:
+    """Whether a value carries a trace of the target."""
+    return any(type(d) is Traced and d.trace is trace for d in deps)
+
+
+def without(deps: Deps, trace: Trace) -> Deps:
+    """The dependencies without one trace of the target."""
+    return frozenset(d for d in deps if type(d) is not Traced or d.trace is not trace) if traces(deps, trace) else deps
+
+
 def unmixed(deps: Deps) -> Deps:
     """The dependencies without what a gather from a distribution, or a write into a table, settles."""
-    if any(type(d) in (Hashed, Mixed) for d in deps):
-        return frozenset(d for d in deps if type(d) not in (Hashed, Mixed))
+    if any(type(d) in (Traced, Mixed) for d in deps):
+        return frozenset(d for d in deps if type(d) not in (Traced, Mixed))
     return deps
 
 

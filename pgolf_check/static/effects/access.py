@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgolf_check.static.effects.mixtures import hashed, keep_tokens, looked_up, sided
+from pgolf_check.static.effects.mixtures import described, hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.machine import Machine
@@ -153,7 +153,7 @@ def _set_parameter(m: Machine, obj: Instance, name: str, value: Value) -> None:
 def get_item(m: Machine, obj: Value, index: Value) -> Value:
     kind = type(obj)
     if kind is Sequence:
-        return get_sequence(obj, index)
+        return described(m, get_sequence(obj, index), index)
     if kind is Mapping:
         return get_mapping(m, obj, index)
     if kind is Data:
@@ -223,7 +223,7 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     if data.owner is not None:
         if not has_reads(index_deps):
             return data
-        return Data(union((deps_of(data), index_deps, looked_up(m, index))), tags)
+        return Data(union((deps_of(data), index_deps, looked_up(m, index, counts=True))), tags)
     scored = gathered(m, data, index)
     if scored is not None:
         return scored
@@ -231,8 +231,9 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     if not has_reads(data.deps):
         deps = union((deps, index_deps))
     if has_reads(index_deps):
-        deps = union((deps, looked_up(m, index)))
-    return Data(deps, data.tags | tags, bases=(data,), tokens=data.tokens, behind=data.behind)
+        deps = union((deps, looked_up(m, index, counts=False)))
+    part = Data(deps, data.tags | tags, bases=(data,), tokens=data.tokens, behind=data.behind)
+    return part if data.tokens else described(m, part, index)
 
 
 def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
@@ -324,6 +325,7 @@ def delete_target(m: Machine, obj: Value, index: Value) -> None:
 
 def accumulate(m: Machine, target: Value, op: str, value: Value, *, in_place: bool) -> Value:
     """`target op= value`: tensors and lists change in place, numbers and texts are bound anew."""
+    value = reduced(value) if op == "+" else value
     if type(target) is Sequence and op == "+":
         from pgolf_check.static.effects.sequences import append, elements
 

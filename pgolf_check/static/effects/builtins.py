@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import reduce
 
 from pgolf_check.static.effects.files import open_file, write_text
-from pgolf_check.static.effects.mixtures import hash_of
+from pgolf_check.static.effects.mixtures import hash_of, reduced
 from pgolf_check.static.effects.numbers import derived
 from pgolf_check.static.effects.scores import lowest
 from pgolf_check.static.effects.sequences import append, elements, iterate, summary
@@ -199,7 +199,7 @@ def _sum(m: Machine, args: Args, keywords: Keywords) -> Value:
     known = [constant(v) for v in items]
     if type(value) is Sequence and value.rest is NO_REST and all(isinstance(k, (int, float)) for k in known):
         return sum(known)
-    result = derived(*items, *args[1:])
+    result = reduced(derived(*items, *args[1:]))
     result.scalar = True
     return result
 

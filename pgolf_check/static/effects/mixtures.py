@@ -10,7 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Deps, Hashed, Mixed, Read, Side, union
+from pgolf_check.static.records import (
+    NO_DEPS,
+    Deps,
+    Mixed,
+    Read,
+    Side,
+    Trace,
+    Traced,
+    has_reads,
+    scores_of,
+    states_of,
+    traces,
+    union,
+    without,
+)
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -86,8 +100,8 @@ def hashed(m: Machine, op: str, left: Value, right: Value, deps: Deps) -> Deps:
 
 
 def mark_hashed(m: Machine, deps: Deps) -> Deps:
-    if may_be_target(deps) and not any(type(d) is Hashed for d in deps):
-        return deps | {Hashed(m.here())}
+    if may_be_target(deps) and not traces(deps, Trace.HASHED):
+        return deps | {Traced(Trace.HASHED, m.here())}
     return deps
 
 
@@ -106,16 +120,26 @@ def is_scalar(value: Value) -> bool:
     return is_const(value) or (type(value) is Data and value.scalar)
 
 
-def looked_up(m: Machine, index: Value) -> Deps:
-    """The mark of what a table holds at a hash that the target may have entered."""
-    if any(part.tokens and any(type(d) is Hashed for d in part.deps) for part in _parts(index)):
-        return frozenset((Mixed("key", m.here(), m.stack()),))
-    return NO_DEPS
+def looked_up(m: Machine, index: Value, *, counts: bool) -> Deps:
+    """The mark of what a table holds at a key that the target may have entered; `counts` if tokens were counted in the table."""
+    kind = _kind(index, counts)
+    return NO_DEPS if kind is None else frozenset((Mixed(kind, m.here(), m.stack()),))
+
+
+def _kind(index: Value, counts: bool) -> str | None:
+    parts = [part for part in _parts(index) if has_reads(part.deps)]
+    if any(part.tokens and traces(part.deps, Trace.HASHED) for part in parts):
+        return "key"
+    if counts and any(traces(part.deps, Trace.PROPERTY) for part in parts):
+        return "text"
+    if counts and any(part.tokens and any(type(d) is Read and d.side is Side.TARGET for d in part.deps) for part in parts):
+        return "exact"
+    return None
 
 
 def is_hashed(index: Value) -> bool:
     """Whether an index contains a hash of token ids."""
-    return any(type(d) is Hashed for part in _parts(index) if part.tokens for d in part.deps)
+    return any(part.tokens and traces(part.deps, Trace.HASHED) for part in _parts(index))
 
 
 def _parts(index: Value) -> Iterator[Data]:
@@ -140,3 +164,65 @@ def keep_tokens(target: Data, value: Value) -> None:
         if not data.tokens and data.owner is None:
             data.tokens = True
             pending.extend(data.bases)
+
+
+# Properties of the target, and scores divided by them
+
+
+def described(m: Machine, found: Value, index: Value) -> Value:
+    """What a fixed table holds at token ids, marked if they may be targets."""
+    if type(index) is not Data or not index.tokens or not may_be_target(index.deps) or is_hashed(index):
+        return found
+    deps = union((deps_of(found), index.deps, frozenset((Traced(Trace.PROPERTY, m.here()),))))
+    if type(found) is Data and found.owner is None and not states_of(found.deps):
+        return Data(deps, found.tags | index.tags, bases=found.bases, parts=found.parts, scalar=found.scalar)
+    return Data(deps, index.tags, scalar=True) if is_const(found) else found
+
+
+def divided(m: Machine, score: Value, by: Value, deps: Deps) -> Deps:
+    """The dependencies of `score / by`: a score for each token, divided by a property of the token."""
+    divisor = deps_of(by)
+    if scores_of(deps_of(score)) and traces(divisor, Trace.PROPERTY) and not scores_of(divisor):
+        return deps | {Traced(Trace.SPREAD, m.here())}
+    return deps
+
+
+def reduced(value: Value) -> Value:
+    """A sum over tokens tells nothing about one of them."""
+    if type(value) is Data and value.owner is None and traces(value.deps, Trace.PROPERTY):
+        return Data(without(value.deps, Trace.PROPERTY), value.tags, tokens=value.tokens, scalar=value.scalar)
+    return value
+
+
+def exponential(m: Machine, deps: Deps) -> Deps:
+    """A probability made from a score that was spread over bytes."""
+    if traces(deps, Trace.SPREAD) and scores_of(deps):
+        return without(deps, Trace.SPREAD) | {Mixed("spread", m.here(), m.stack())}
+    return deps
+
+
+# The terms of a mixture
+
+
+def stacked(m: Machine, terms: Value, deps: Deps) -> Deps:
+    """The dependencies of stacked terms: marked if scores stand beside a value of the model that knows no target."""
+    if type(terms) is not Sequence:
+        return deps
+    carried = [deps_of(term) for term in terms.items]
+    if any(scores_of(d) for d in carried) and any(_knows_no_target(d) for d in carried):
+        return deps | {Traced(Trace.STACKED, m.here())}
+    return deps
+
+
+def _knows_no_target(deps: Deps) -> bool:
+    """Whether a value comes from a model (rather than from counts) and the target did not enter it."""
+    models = any(state.name != "table" for state in states_of(deps))
+    return models and not scores_of(deps) and not any(type(d) is Read and d.side is Side.TARGET for d in deps)
+
+
+def logarithm(m: Machine, deps: Deps) -> Deps:
+    """The logarithm of a mixture, or of a sum of exponentials: what was stacked has become its terms."""
+    deps = exponential(m, m.rescored(deps))
+    if traces(deps, Trace.STACKED) and scores_of(deps):
+        return without(deps, Trace.STACKED) | {Mixed("expert", m.here(), m.stack())}
+    return deps

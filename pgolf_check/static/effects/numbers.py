@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from pgolf_check.static.effects.mixtures import hashed
+from pgolf_check.static.effects.mixtures import divided, hashed
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union
 from pgolf_check.static.values import (
@@ -138,6 +138,8 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.behind = not result.deps
     elif op == "+" and type(left) is Data and left.behind:
         result.behind = not (isinstance(b, int) and b > 0)
+    elif op == "/":
+        result.deps = divided(m, left, right, result.deps)
     return result
 
 

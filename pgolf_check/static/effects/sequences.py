@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgolf_check.static.effects.mixtures import looked_up
+from pgolf_check.static.effects.mixtures import described, looked_up
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Deps, State, has_reads, union, unmixed
 from pgolf_check.static.values import (
@@ -188,16 +188,27 @@ def get_mapping(m: Machine, mapping: Mapping, key: Value, default: Value = NO_CO
     if result is NO_REST:
         result = Data()
     if mapping.owner is not None:
-        result = Data(union((deps_of(result), frozenset((mapping.owner, *mapping.owner.seen)), looked_up(m, key))))
-    return _selected(result, key)
+        result = Data(union((deps_of(result), frozenset((mapping.owner, *mapping.owner.seen)), looked_up(m, key, counts=True))))
+        return _selected(result, key)
+    found = _selected(result, key)
+    return described(m, found, key) if mapping.items or mapping.rest is not NO_REST else found
 
 
 def set_mapping(m: Machine, mapping: Mapping, key: Value, value: Value) -> None:
-    known = constant(key)
     key_deps = deps_of(key)
     if has_reads(key_deps):
         _count_in_mapping(m, mapping, key_deps)
         value = settled(value)
+    _store(m, mapping, key, value)
+
+
+def _empty(value: Value) -> bool:
+    """Whether a value is a container that holds nothing yet: to keep one under a key counts nothing."""
+    return type(value) in (Sequence, Mapping) and not value.items and value.rest is NO_REST
+
+
+def _store(m: Machine, mapping: Mapping, key: Value, value: Value) -> None:
+    known = constant(key)
     if known is not NO_CONST and is_const(key):
         m.heap.put_item(mapping.items, known, value)
     else:
@@ -224,7 +235,10 @@ def mapping_method(m: Machine, receiver: Mapping, name: str, args: tuple[Value, 
         return get_mapping(m, receiver, args[0], args[1] if len(args) > 1 else None)
     if name == "setdefault" and args:
         present = get_mapping(m, receiver, args[0], args[1] if len(args) > 1 else None)
-        set_mapping(m, receiver, args[0], present)
+        if len(args) > 1 and _empty(args[1]):
+            _store(m, receiver, args[0], present)
+        else:
+            set_mapping(m, receiver, args[0], present)
         return present
     if name == "items":
         pairs = tuple(Sequence("tuple", (k, v)) for k, v in receiver.items.items())

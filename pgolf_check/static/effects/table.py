@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pgolf_check.static.effects import files, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
 from pgolf_check.static.effects.builtins import ANY, BUILTINS, Args, Keywords, arithmetic, import_module, partial
-from pgolf_check.static.effects.mixtures import hash_of, is_hashed, keep_tokens
+from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced, stacked
 from pgolf_check.static.effects.modules import (
     MODULE_METHODS,
     OPTIMIZER_METHODS,
@@ -340,7 +340,21 @@ def _gather(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value
 
 
 def _logarithm(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
-    return Data(m.rescored(deps_of(receiver)), receiver.tags)
+    return Data(logarithm(m, deps_of(receiver)), receiver.tags)
+
+
+def _logarithm_of_sum(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    return Data(logarithm(m, union(deps_of(v) for v in (receiver, *args))), receiver.tags)
+
+
+def _exponential(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    return Data(exponential(m, deps_of(receiver)), receiver.tags, scalar=receiver.scalar)
+
+
+def _sum(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    result = pure(m, (receiver, *args), keywords)
+    result.tokens = receiver.tokens
+    return reduced(result)
 
 
 def _positions(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
@@ -373,6 +387,11 @@ METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "log": _logarithm,
     "log2": _logarithm,
     "log1p": _logarithm,
+    "logsumexp": _logarithm,
+    "logaddexp": _logarithm_of_sum,
+    "exp": _exponential,
+    "sum": _sum,
+    "mean": _sum,
     "tolist": _tolist,
 }
 
@@ -466,7 +485,28 @@ def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
     result = pure(m, args, keywords)
     result.tokens = any(_any_tokens(a) for a in args)
     result.behind = any(type(a) is Data and a.behind for a in args[:1])
+    if args:
+        result.deps = stacked(m, args[0], result.deps)
     return result
+
+
+def _exponential_function(m: Machine, args: Args, keywords: Keywords) -> Value:
+    known = constant(args[0]) if args else NO_CONST
+    if isinstance(known, (int, float)):
+        return arithmetic(math.exp)(m, args[:1], {})
+    result = pure(m, args, keywords)
+    result.deps = exponential(m, result.deps)
+    return result
+
+
+def _count_function(m: Machine, args: Args, keywords: Keywords) -> Value:
+    return reduced(pure(m, args, keywords))
+
+
+def _sum_function(m: Machine, args: Args, keywords: Keywords) -> Value:
+    result = pure(m, args, keywords)
+    result.tokens = any(_any_tokens(a) for a in args)
+    return reduced(result)
 
 
 def _hash(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -496,7 +536,7 @@ def _log_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     known = constant(args[0]) if args else NO_CONST
     if isinstance(known, (int, float)) and known > 0 and len(args) == 1:
         return math.log(known)
-    return Data(m.rescored(union(deps_of(a) for a in args)), NO_TAGS.union(*(tags_of(a) for a in args)))
+    return Data(logarithm(m, union(deps_of(a) for a in args)), NO_TAGS.union(*(tags_of(a) for a in args)))
 
 
 def _minimum(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -539,6 +579,14 @@ def _all_gather(m: Machine, args: Args, keywords: Keywords) -> Value:
         if type(each) is Data:
             m.write(each, deps_of(source), replace=False)
         append(m, target, source)
+    return None
+
+
+def _gather_list(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """torch.distributed.gather(tensor, list): one rank gets every rank's tensor."""
+    target = args[1] if len(args) > 1 else keywords.get("gather_list")
+    if args and target is not None:
+        _all_gather(m, (target, args[0]), {})
     return None
 
 
@@ -732,13 +780,13 @@ FUNCTIONS: dict[str, Effect] = {
     "torch.distributed.get_rank": _known(0), "torch.distributed.get_world_size": _known(8), "torch.cuda.is_available": _known(True),
     "torch.cuda.device_count": _known(8), "torch.distributed.all_gather_object": _all_gather_object,
     "torch.distributed.all_gather": _all_gather, "torch.distributed.all_gather_into_tensor": _all_gather,
-    "torch.distributed.gather_object": _all_gather_object,
+    "torch.distributed.gather": _gather_list, "torch.distributed.gather_object": _all_gather_object,
     "torch.autograd.grad": _autograd, "numpy.add.at": _at_method, "numpy.subtract.at": _at_method, "numpy.maximum.at": _at_method,
     "numpy.copyto": _copyto, "json.dump": _json_dump, "sys.stdout.write": _log_text, "sys.stderr.write": _log_text,
     "subprocess.run": _subprocess, "subprocess.check_output": _subprocess, "subprocess.Popen": _subprocess,
     "torch.utils.checkpoint.checkpoint": _checkpoint, "torch.manual_seed": _known(None),
     "math.log": _log_function, "math.log2": _log_function, "math.log1p": _log_function, "math.sqrt": arithmetic(math.sqrt),
-    "math.ceil": arithmetic(math.ceil), "math.floor": arithmetic(math.floor), "math.exp": arithmetic(math.exp),
+    "math.ceil": arithmetic(math.ceil), "math.floor": arithmetic(math.floor), "math.exp": _exponential_function,
     "math.cos": arithmetic(math.cos), "math.prod": arithmetic(lambda *a: math.prod(a)),
 }  # fmt: skip
 
@@ -754,6 +802,8 @@ _CASTS = (
 )
 _COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip roll pad repeat_interleave column_stack unique flip"
 
+LOGARITHMS = "log log2 log10 log1p logaddexp logsumexp"
+
 LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", _FRESH, _fresh), **_group("numpy", _FRESH, _fresh),
     **_group("torch", _BLANK, _blank), **_group("numpy", _BLANK, _blank),
@@ -763,7 +813,10 @@ LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", _COMBINE, _combine), **_group("numpy", _COMBINE, _combine),
     **_group("torch", "cross_entropy nll_loss linear_cross_entropy fused_linear_cross_entropy", _cross_entropy),
     **_group("torch", "gather take_along_dim take_along_axis", _gather_function), **_group("numpy", "take_along_axis", _gather_function),
-    **_group("torch", "log log2 log1p", _log_function), **_group("numpy", "log log2 log1p", _log_function),
+    **_group("torch", LOGARITHMS, _log_function), **_group("numpy", LOGARITHMS, _log_function),
+    **_group("torch", "bincount", _count_function), **_group("numpy", "bincount", _count_function),
+    **_group("torch", "exp exp2", _exponential_function), **_group("numpy", "exp exp2", _exponential_function),
+    **_group("torch", "sum mean nansum", _sum_function), **_group("numpy", "sum mean nansum", _sum_function),
     **_group("torch", "minimum fmin", _minimum), **_group("numpy", "minimum fmin", _minimum),
     **_group("torch", "nonzero argwhere", _positions_function), **_group("numpy", "nonzero flatnonzero argwhere", _positions_function),
     **_group("torch", "where", _where), **_group("numpy", "where", _where),
