@@ -189,7 +189,7 @@ class Event:
     mixtures: tuple[Mixture, ...] = ()
     """For a REPORT: what the token being scored did to the number beside being looked up in the distribution."""
     text: str = ""
-    """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: gradient, write or count."""
+    """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: training, gradient, write or count."""
     reads: tuple[Location, ...] = ()
     """Where the tokens of the regions were read from a file."""
 

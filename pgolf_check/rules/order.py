@@ -1,8 +1,9 @@
-"""The one test behind C301, C302 and C402: was a claimed score computed with states that had seen its targets?
+"""The one test behind C301, C302, C402, D101 and D104: was a claimed score computed with states that had seen its targets?
 
 A SCORE is legal if its regions are disjoint from those of every UPDATE that its states had seen. Which rule a breach falls under
 depends on what had happened to the tokens before the update: nothing that counts (C301), a score in an earlier pass of a loop that holds
-both acts (C302), or a score of the pass that updates, or one that the claim is also made from (C402).
+both acts (C302), or a score of the pass that updates, or one that the claim is also made from (C402). An update that is the run's first
+training is D101; one that is no step, but writes what was computed from the tokens into a module, is D104.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.static.facts import StaticRun
 
 UPDATE_VERBS = {
+    "training": "the training of {state} uses these tokens",
     "gradient": "an optimizer step trains {state} on these tokens",
     "write": "values computed from these tokens are written into {state}",
     "count": "these tokens are entered into {state}",
 }
+
+
+PLAIN_STATES = ("parameter", "table")
+"""States that are no module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,16 @@ def overlap(a: Event, b: Event) -> bool:
 
 
 def classify(run: StaticRun, score: Event, update: Event) -> str:
-    """C301, C302 or C402; see the module's docstring."""
+    """The rule that a breach falls under; see the module's docstring."""
+    if update.text == "training":
+        return "D101"
     passes = dict(score.loop)
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
     if _reworked(run, update) or any(_released(report, update) for report in run.reports):
         return "C402"
-    return "C301"
+    return "D104" if update.text == "write" and update.state not in PLAIN_STATES else "C301"
 
 
 def _same_place_before(earlier: Event, score: Event, update: Event) -> bool:
@@ -115,6 +123,8 @@ def undecided(facts: Facts, rule: str) -> Answer:
 MESSAGES = {
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
+    "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",
+    "D104": "values computed from validation tokens before they are scored are written into the weights of the claimed score ({state})",
     "C402": "tokens that were scored before are scored again with {state}, which has seen them since, and that is what is claimed",
 }
 
@@ -133,7 +143,7 @@ def _finding(breach: Breach) -> Finding:
 
 
 def _name(update: Event) -> str:
-    return f"the {update.state}" if update.state in ("parameter", "table") else f"the state of {update.state}"
+    return f"the {update.state}" if update.state in PLAIN_STATES else f"the state of {update.state}"
 
 
 def path(breach: Breach) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pgolf_check.model import Location, Severity, Step
+from pgolf_check.model import Event, Location, Severity, Step
 from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
 from pgolf_check.static.claim import final_lines, find_claim, matches, possible_lines
@@ -21,6 +21,7 @@ from pgolf_check.static.values import ModuleScope
 from pgolf_check.submission.model import FinalLine, Submission
 
 RECURSION = 12_000
+STEPS = ("training", "gradient")
 
 
 def analyse(submission: Submission) -> StaticFacts:
@@ -126,7 +127,14 @@ def _run(submission: Submission, sources: Sources, main: ir.Module, configuratio
     scores = tuple(maker.score(s) for s in machine.scores)
     claim, resolved = find_claim(reports, submission)
     ceiling = configuration.ceiling if resolved else Severity.REVIEW
-    return StaticRun(configuration.source, ceiling, claim, resolved, reports, scores, tuple(unfollowed), machine.steps)
+    unused = _unused(machine, maker, reports)
+    return StaticRun(configuration.source, ceiling, claim, resolved, reports, scores, tuple(unfollowed), machine.steps, unused)
+
+
+def _unused(machine: Machine, maker: EventMaker, reports: Sequence[Event]) -> tuple[Event, ...]:
+    """The steps on validation tokens that no reported score was computed with."""
+    used = {update.order for report in reports for score in report.scores for update in score.seen}
+    return tuple(maker.update(u) for u in machine.updates if u.how in STEPS and u.order not in used)
 
 
 def execute(machine: Machine, path: str, main: ir.Module) -> None:

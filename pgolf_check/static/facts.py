@@ -13,7 +13,7 @@ class StaticRun:
 
     `source` says where the configuration comes from. `ceiling` is the worst severity that a finding of this run may take. `claim` is
     the REPORT of the claimed score, `resolved` whether it was matched with a log line; `reports` are all REPORTs that carry scores,
-    `scores` all SCOREs, in order.
+    `scores` all SCOREs, in order; `unused` are the steps on validation tokens that no reported score was computed with.
     """
 
     source: str
@@ -24,6 +24,7 @@ class StaticRun:
     scores: tuple[Event, ...]
     unfollowed: tuple[Step, ...] = ()
     steps: int = 0
+    unused: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ class Machine:
         self.overrides: dict[str, str] = {}
         """Values of configuration attributes that the run's log prints, by attribute name."""
         self.unfollowed: dict[Location, str] = {}
+        self.trained = False
+        """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""
         self.variables: set[str] = set()
         """Names of environment variables that the run read."""
         self.path = ""
@@ -137,14 +139,17 @@ class Machine:
     def backward(self, deps: Deps) -> None:
         """Gradients of a loss reach every state that it was computed with."""
         flow = frozenset(d for d in deps if type(d) in (Read, Update))
+        states = states_of(deps)
+        self.trained = self.trained or bool(states) and not has_reads(flow)
         if flow:
-            for state in states_of(deps):
+            for state in states:
                 self.heap.put(state, "grad", state.grad | flow)
 
     def update(self, state: State, deps: Deps, how: str) -> None:
         """A write carries `deps` into a state."""
         reads = reads_of(deps)
         fresh = updates_of(deps) - state.seen
+        how = self._path(state, reads, how)
         if reads and not self._known(state, reads, how):
             record = Update(next(self._order), state.name, reads, self.here(), self.iterations(), how, self.stack())
             self.updates.append(record)
@@ -152,6 +157,12 @@ class Machine:
         if fresh:
             self.heap.put(state, "seen", state.seen | fresh)
             self.heap.put(state, "fresh", frozenset())
+
+    def _path(self, state: State, reads: frozenset[Read], how: str) -> str:
+        """How tokens came into a state: a write of what its gradient carries is a step; the first training of a run is no adaptation."""
+        if how == "write" and state.grad and reads <= reads_of(state.grad):
+            how = "gradient"
+        return "training" if how == "gradient" and not self.trained else how
 
     def _known(self, state: State, reads: frozenset[Read], how: str) -> bool:
         here = self.here()

@@ -46,7 +46,7 @@ class Update:
     location: Location
     loops: Loops
     how: str
-    """gradient, write or count: the path that the tokens took."""
+    """training, gradient, write or count: the path that the tokens took."""
     frames: tuple[Step, ...] = ()
     through: tuple[Step, ...] = ()
 

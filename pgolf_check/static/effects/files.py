@@ -139,9 +139,9 @@ def load(m: Machine, source: Value) -> Value:
     """torch.load and its kind."""
     if type(source) is Instance and source.cls == "io.BytesIO":
         return Data(deps_of(source.held[0]))
-    if type(source) is Instance and source.cls == "io.file":
-        return read_file(m, source.held[0])
-    return read_file(m, source)
+    path = source.held[0] if type(source) is Instance and source.cls == "io.file" else source
+    m.trained = m.trained or not any(key_of(option) in m.files or stream_of(option) for option in options(path))
+    return read_file(m, path)
 
 
 def glob(m: Machine, pattern: Value) -> Value:
