@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fixtures import BASE
-
 from pgolf_check.model import Report
 
 
