@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
-from pgolf_check.model import Answer, Certainty, Event, Finding, Location, Step, Witness
+from pgolf_check.model import Answer, Certainty, Event, Finding, Location, Severity, Step, Witness
 from pgolf_check.rules.answers import failed, not_analysed, passed
 from pgolf_check.rules.facts import Facts
 from pgolf_check.static.facts import StaticRun
@@ -40,13 +41,11 @@ class Breach:
 
 
 def breaches(facts: Facts) -> Iterator[Breach]:
-    """Every breach of the order in the claim of every run, one per place of update and score."""
-    if facts.static is None:
-        return
-    for run in facts.static.runs:
+    """Every breach of the order in the claim of every run, one per place of update and score: that of the run that weighs most."""
+    shown: set[tuple[str, Location, Location]] = set()
+    for run in sorted(facts.static.runs if facts.static is not None else (), key=lambda run: run.ceiling is not Severity.BLOCK):
         if run.claim is None:
             continue
-        shown: set[tuple[str, Location, Location]] = set()
         for score in run.claim.scores:
             for update in score.seen:
                 if not overlap(update, score):
@@ -152,10 +151,16 @@ def path(breach: Breach) -> tuple[Step, ...]:
     steps = [Step(where, "validation tokens are read") for where in update.reads[:1]]
     steps.extend(update.through)
     steps.append(Step(update.location, UPDATE_VERBS.get(update.text, "{state} changes").format(state=_name(update))))
-    steps.extend(score.through)
+    steps.extend(_beyond(score.through, update.through))
     steps.append(Step(score.location, "the same tokens are scored with it"))
     steps.append(report_step(report))
     return tuple(steps)
+
+
+def _beyond(calls: tuple[Step, ...], told: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The calls that lead to a place, without those at the start that led to the place before, too."""
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(calls, told, strict=False)))
+    return calls[common:]
 
 
 def report_step(report: Event) -> Step:
