@@ -166,7 +166,7 @@ def call_function(m: Machine, func: Function, args: tuple[Value, ...], keywords:
     if node.generator:
         scope.yields = []
     call_at, path = m.at, m.path
-    frame = Frame(node.name, m.here() if path else Location(""), node)
+    frame = Frame(node.name, m.here() if path else Location(""), node, _of_module(func, args))
     m.frames.append(frame)
     loops = m.loop_frames
     m.loop_frames = []
@@ -184,6 +184,11 @@ def call_function(m: Machine, func: Function, args: tuple[Value, ...], keywords:
     if not end or not frame.values:
         frame.values.append(None)
     return _result(frame.values)
+
+
+def _of_module(func: Function, args: tuple[Value, ...]) -> bool:
+    """Whether a call is that of a method of a module."""
+    return func.owner_class is not None and bool(args) and type(args[0]) is Instance and args[0].state is not None
 
 
 def _generated(yields: list[Value]) -> Value:

@@ -49,6 +49,7 @@ class Frame:
     name: str
     call: Location
     node: ir.Function | None = None
+    of_module: bool = False
     values: list[Value] = field(default_factory=list)
     returned: list[Delta] = field(default_factory=list)
 
@@ -238,13 +239,21 @@ class Machine:
             self.update(state, deps, "write")
 
     def count(self, data: Data, key: Deps, deps: Deps) -> None:
-        """A table is written at a place that tokens chose."""
-        for part in viewed(data):
+        """A table is written at a place that tokens chose. What a model makes and drops within one forward pass is no table."""
+        parts = viewed(data)
+        if any(part.born is not None and any(part.born is frame for frame in self.frames) for part in parts):
+            self.write(data, union((key, deps)), replace=False)
+            return
+        for part in parts:
             if part.owner is None:
                 self.heap.put(part, "owner", self.new_state("table"))
             assert part.owner is not None
             self.update(part.owner, frozenset(d for d in union((key, deps)) if type(d) in (Read, Update)), "count")
             deps = NO_DEPS
+
+    def pass_under_way(self) -> Frame | None:
+        """The outermost call under way of a method of a module."""
+        return next((frame for frame in self.frames if frame.of_module), None)
 
     def parameter(self, deps: Deps = NO_DEPS) -> Data:
         """A new parameter: of the module under construction, else a state of its own."""

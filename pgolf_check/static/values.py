@@ -36,10 +36,11 @@ class Data:
     behind  positions that lie before those that they were computed from
     marks   where one token id stands, such as the one that begins a document; its places are no content of the stream
     blank   zeros or unset memory so far, but for what its tags and dependencies tell
+    born    the forward pass that made it
     """
 
     __slots__ = (
-        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank",
+        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Data:
         self.behind = behind
         self.marks = False
         self.blank = False
+        self.born: object = None
 
 
 class Sequence:

@@ -80,8 +80,8 @@ SHIFTED = DOCUMENTS.replace("starts[row] = batch[row][0]", "starts[row] = first_
 )
 
 
-def rules(body: str) -> set[str]:
-    text = PROGRAM.format(body=body)
+def rules(body: str, program: str = PROGRAM) -> set[str]:
+    text = program.format(body=body)
     entry = "train_gpt.py"
     judged = submission(scripts={entry: Script(entry, len(text), text)}, entry=entry)
     return {b.rule for b in breaches(facts(judged, static=analyse(judged)))}
@@ -95,3 +95,28 @@ def test_scored_first(body: str) -> None:
 @pytest.mark.parametrize("body", [LATER, SHIFTED], ids=["later", "shifted"])
 def test_trained_on_what_is_scored_later(body: str) -> None:
     assert rules(body)
+
+
+MODEL = """
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(8, 1024)
+        self.counts = torch.zeros(1024)
+
+    def forward(self, x, y):
+        logits = self.head(x)
+        counts = {counts}
+        counts.scatter_add_(-1, x, torch.ones(1))
+        return F.cross_entropy(logits + counts, y, reduction="none")
+"""
+PLAIN_PASS = "    total += model(tokens[:-1], tokens[1:]).sum()"
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"), [("torch.zeros_like(logits)", set()), ("logits.new_zeros(1024)", set()), ("self.counts", {"C301"})]
+)
+def test_a_table_of_one_forward_pass_is_no_state(counts: str, found: set[str]) -> None:
+    start, end = PROGRAM.index("class Net"), PROGRAM.index("def documents")
+    program = PROGRAM[:start] + MODEL.format(counts=counts).replace("{", "{{").replace("}", "}}") + "\n" + PROGRAM[end:]
+    assert rules(PLAIN_PASS, program) == found

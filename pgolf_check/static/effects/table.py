@@ -295,7 +295,7 @@ def cast(receiver: Data) -> Data:
         tokens=receiver.tokens,
         behind=receiver.behind,
     )
-    copied.blank, copied.marks = receiver.blank, receiver.marks
+    copied.blank, copied.marks, copied.born = receiver.blank, receiver.marks, receiver.born
     return copied
 
 
@@ -377,9 +377,28 @@ def _tolist(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value
     return Sequence("list", (), Data(deps_of(receiver), receiver.tags, tokens=receiver.tokens, scalar=True), True)
 
 
+def _fresh(m: Machine, args: Args, keywords: Keywords) -> Data:
+    """zeros, ones, full, randn, empty: a tensor that nothing flowed into, a parameter if gradients are asked for."""
+    return m.parameter() if keywords.get("requires_grad") is True else Data()
+
+
+def _blank(m: Machine, args: Args, keywords: Keywords) -> Value:
+    made = _fresh(m, args, keywords)
+    made.blank, made.born = made.owner is None, m.pass_under_way()
+    return made
+
+
+def _blank_like(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    return _blank(m, args, keywords)
+
+
 METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "backward": _backward,
     "item": _item,
+    "new_zeros": _blank_like,
+    "new_ones": _blank_like,
+    "new_full": _blank_like,
+    "new_empty": _blank_like,
     "nonzero": _positions,
     "argwhere": _positions,
     "gather": _gather,
@@ -468,17 +487,6 @@ def _any_tokens(value: Value) -> bool:
         parts = (*value.items, *(() if value.rest is NO_REST else (value.rest,)))
         return any(_any_tokens(v) for v in parts[:8])
     return type(value) is Data and value.tokens
-
-
-def _fresh(m: Machine, args: Args, keywords: Keywords) -> Data:
-    """zeros, ones, full, randn, empty: a tensor that nothing flowed into, a parameter if gradients are asked for."""
-    return m.parameter() if keywords.get("requires_grad") is True else Data()
-
-
-def _blank(m: Machine, args: Args, keywords: Keywords) -> Value:
-    made = _fresh(m, args, keywords)
-    made.blank = made.owner is None
-    return made
 
 
 def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
