@@ -64,9 +64,9 @@ def overlap(a: Event, b: Event) -> bool:
 
 def classify(run: StaticRun, score: Event, update: Event) -> str:
     """The rule that a breach falls under; see the module's docstring."""
-    if update.text == "training":
-        return "D101"
     passes = dict(score.loop)
+    if update.text == "training" and not any(loop in passes for loop, _ in update.loop):
+        return "D101"
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"

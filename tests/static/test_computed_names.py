@@ -38,3 +38,31 @@ def test_a_library_and_plain_values_have_no_effects(source: str) -> None:
 )
 def test_a_state_or_a_function_may(source: str) -> None:
     assert unfollowed(source)
+
+
+def test_settings_of_a_class_are_plain_and_a_compiled_library_function_is_that_function() -> None:
+    text = PROGRAM_OF_SETTINGS
+    judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", len(text), text)}, logs=())
+    (run,) = analyse(judged).runs
+    assert run.claim is not None and not run.unfollowed
+
+
+PROGRAM_OF_SETTINGS = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.nn.attention.flex_attention import flex_attention
+
+class Settings:
+    width = 8
+    files = "fineweb_val_*.bin"
+
+attend = torch.compile(flex_attention)
+args = Settings()
+print(" ".join(f"{name}={getattr(args, name)}" for name in sorted(dir(args)) if not callable(getattr(args, name))))
+tokens = torch.from_numpy(np.fromfile("fineweb_val_000000.bin", dtype=np.uint16)).long()
+model = torch.nn.Linear(args.width, 1024)
+x, y = tokens[:-1], tokens[1:]
+loss = F.cross_entropy(model(attend(x, x, x)), y)
+print(f"final val_bpb:{loss.item():.8f}")
+"""

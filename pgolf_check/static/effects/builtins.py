@@ -279,12 +279,24 @@ def _absent(obj: Value, found: Value) -> bool:
     return False
 
 
+def _held(obj: Value) -> list[Value]:
+    """What the attributes of an object hold, its own and those of its class."""
+    found: dict[str, Value] = {}
+    classes = [obj.cls] if type(obj) is Instance and type(obj.cls) is Class else []
+    while classes:
+        cls = classes.pop(0)
+        found = {**{name: value for name, value in cls.attrs.items() if not name.startswith("__")}, **found}
+        classes.extend(cls.bases)
+    own = obj.attrs if type(obj) is Instance else {}
+    return [value for value in {**found, **own}.values() if not isinstance(value, tuple)]
+
+
 def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
     """getattr with a name that is not known: any attribute. Where that may be a method of a state or of a scored value, it is not followed."""
     if type(obj) is External:
         return External(f"{obj.path}.{ANY}")
-    if type(obj) is Instance and obj.attrs:
-        values = [value for value in obj.attrs.values() if not isinstance(value, tuple)]
+    values = _held(obj)
+    if type(obj) is Instance and values:
         if (
             obj.state is not None
             or isinstance(obj.cls, str)

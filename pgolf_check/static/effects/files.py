@@ -54,6 +54,7 @@ def read_file(m: Machine, path: Value) -> Data:
     if stream == "val":
         return Data(union((stored, m.read(stream))), tokens=True)
     if stream == "train":
+        m.trained = True
         return Data(stored, tokens=True)
     return Data(union((stored, deps_of(path))), tags=_call_tags(m))
 

@@ -41,6 +41,7 @@ from pgolf_check.static.values import (
     Function,
     Instance,
     Mapping,
+    Method,
     Scope,
     Sequence,
     Value,
@@ -463,7 +464,7 @@ def _first(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 def _decorator(m: Machine, args: Args, keywords: Keywords) -> Value:
     """torch.compile(f), torch.no_grad()(f), lru_cache(f): the function; without arguments a context or a decorator."""
-    if args and type(args[0]) in (Function, Bound, Instance, Class, Choice):
+    if args and type(args[0]) in (Function, Bound, Instance, Class, Choice, External, Method):
         return args[0]
     return External("pgolf.decorator")
 
