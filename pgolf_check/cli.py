@@ -114,6 +114,8 @@ def gate(base: str, head: str, repo: str, form: str, timeout: float, waivers: st
     outcome = judge_pull_request(repository, pull_request, chosen, timeout)
     outcome = replace(outcome, remarks=accepted.remarks(outcome.reports))
     files.write(outcome)
+    for sentence in (*outcome.refused, *outcome.remarks):
+        _tell(sentence, FAILED)
     click.echo(rendered(form, outcome), nl=False)
     return outcome.exit_code
 

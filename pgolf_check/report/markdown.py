@@ -1,4 +1,4 @@
-"""Findings as GitHub Markdown, for a comment or a job summary: the verdict first, then each submission and its findings.
+"""Findings as GitHub Markdown, for a comment or a job summary: the verdict first, then the submissions and their findings, worst first.
 
 Words of a submission are escaped so that they make no markup, no link, no mention and no reference.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from pgolf_check.model import Answer, JudgedFinding, Report, Status, Step
+from pgolf_check.model import Answer, JudgedFinding, Report, Status, Step, Verdict
 from pgolf_check.places import told
 from pgolf_check.report.escape import printable, shortened
 from pgolf_check.report.outcome import Outcome
@@ -64,7 +64,10 @@ def _blocks(outcome: Outcome) -> Iterator[str]:
         yield f"- **not judged**: {_message(sentence)}\n"
     for remark in outcome.remarks:
         yield f"- {_message(remark)}\n"
-    for report in outcome.reports:
+    reports = sorted(outcome.reports, key=lambda report: list(Verdict).index(report.verdict))
+    if len(reports) > 1:
+        yield "".join(f"- {code(report.path)}: {report.verdict.value}\n" for report in reports)
+    for report in reports:
         yield from _report(report)
 
 

@@ -288,6 +288,10 @@ def test_waivers_are_obeyed_and_told(challenge: Challenge, gate: Callable[..., J
     assert "asked for in review" in judged.of("P104", "notice")[0].message
     told = [c.message for c in judged.commands if c.properties["title"] == "waiver"]
     assert len(told) == 1 and told[0].startswith("a waiver was not used: T101") and "ten steps more" in judged.comment
+    assert (
+        "a waiver was not used" in judged.told
+        and "a waiver was not used" in gate("--waivers", file, *TODAY, "--format", "json").told
+    )
     expired = gate("--waivers", waivers(tmp_path / "w.toml", OUTSIDE + "expires = 2026-05-01"), *TODAY)
     assert expired.exit_code == 1
     assert [c.message[:20] for c in expired.commands if c.properties["title"] == "waiver"] == ["a waiver has expired"]

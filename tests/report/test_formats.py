@@ -170,6 +170,13 @@ def test_a_comment_stays_under_the_limit() -> None:
     assert "more paragraphs were left out" in shown and "## pgolf-check: illegal" in shown
 
 
+def test_a_comment_begins_with_the_worst_submission() -> None:
+    clean, illegal = report(folder="records/track/a", verdict=Verdict.CLEAN), report(folder="records/track/b")
+    shown = as_markdown(Outcome((clean, illegal)))
+    assert "- `records/track/b`: illegal\n- `records/track/a`: clean\n" in shown
+    assert shown.index("### `records/track/b`") < shown.index("### `records/track/a`")
+
+
 @pytest.mark.parametrize("form", NAMES)
 def test_a_report_depends_on_nothing_else(form: str, tmp_path: Path) -> None:
     submission = build(next(c for c in cases() if c.name == "P101/" + _first("P101")), tmp_path)
