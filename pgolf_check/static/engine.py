@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.machine import Machine, OutOfBudget
+from pgolf_check.static.recursion import recursion
 from pgolf_check.static.statements import run_block
 from pgolf_check.static.switches import switches
 from pgolf_check.static.values import ModuleScope
@@ -36,10 +36,10 @@ def analyse(submission: Submission) -> StaticFacts:
         main = sources.lower(submission.entry, script.text)
     except CannotParse as error:
         return StaticFacts((), (Step(Location(submission.entry, error.line, error.column), f"does not parse: {error}"),))
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     first, *others = configurations(submission)
-    runs = [_run(submission, sources, main, c) for c in (first, *others)]
-    runs = _shown(submission, main, runs, first, lambda c: _run(submission, sources, main, c))
+    with recursion(RECURSION):
+        runs = [_run(submission, sources, main, c) for c in (first, *others)]
+        runs = _shown(submission, main, runs, first, lambda c: _run(submission, sources, main, c))
     return StaticFacts(tuple(runs), tuple(sources.problems))
 
 

@@ -5,12 +5,12 @@ Nothing of the text is ever executed or evaluated. What cannot be lowered raises
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from pgolf_check.static import ir
 from pgolf_check.static.limits import check_nesting, check_size
 from pgolf_check.static.positions import CannotParse, Tokens
+from pgolf_check.static.recursion import recursion
 
 if TYPE_CHECKING:
     import libcst
@@ -26,14 +26,11 @@ def lower(text: str) -> ir.Module:
     check_size(text)
     tokens = Tokens(text)
     check_nesting(tokens)
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _DEPTH))
     try:
-        return _lowered(_parsed(text, tokens), tokens)
+        with recursion(_DEPTH):
+            return _lowered(_parsed(text, tokens), tokens)
     except RecursionError:
         raise CannotParse("an expression or a block is nested too deep", 1, 1) from None
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 def _parsed(text: str, tokens: Tokens) -> libcst.Module:

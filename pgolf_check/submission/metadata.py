@@ -24,7 +24,11 @@ CODE = ("bytes_code", "code_bytes")
 PER_SEED = ("seed_results", "seeds", "results", "runs", "per_seed")
 PROBLEMS = 50
 """No more of one kind are told."""
+NESTING = 100
+"""Objects and lists within each other; more are not read, whatever the interpreter's stack has room for."""
 
+TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+BRACKET = re.compile(r"[\[{]|[\]}]")
 SEED_KEY = re.compile(r"(?:seed[_ ]?)?(\d{1,10})$", re.IGNORECASE)
 KINDS = {
     "string": "text",
@@ -79,15 +83,25 @@ def _parse(path: str, text: str, problems: list[Problem]) -> Any:
     if not text.strip():
         problems.append(Problem(Location(path, 1, 1), "is empty; expected an object with name and val_bpb"))
         return None
+    if _nesting(text) > NESTING:
+        problems.append(Problem(Location(path, 1, 1), "nests too deep to be read"))
+        return None
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
         problems.append(Problem(Location(path, error.lineno, error.colno), f"is not JSON: {error.msg}"))
-    except RecursionError:
-        problems.append(Problem(Location(path, 1, 1), "nests too deep to be read"))
     except ValueError as error:
         problems.append(Problem(Location(path, 1, 1), f"cannot be read: {error}"))
     return None
+
+
+def _nesting(text: str) -> int:
+    """The most brackets that are open at once, outside of texts."""
+    deepest = depth = 0
+    for bracket in BRACKET.findall(TEXT.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

@@ -19,8 +19,8 @@ from pgolf_check.submission.wrapper_values import ROOT, Budget, Execution, OutOf
 
 EXECUTES = re.compile(r"\bexec\b|\brunpy\b|exec_module|\bmarshal\b|['\"]ex(?:ec)?['\"]")
 STARTS = re.compile(r"\bsubprocess\b|\bos\.(?:exec|system)|\bspawn")
-DECODES = re.compile(r"[ab]85decode|b64decode|unhexlify|fromhex|decompress")
-"""Text that neither executes code, nor starts a process and decodes something, runs nothing but itself."""
+DECODES = re.compile(r"[ab]85decode|b64decode|unhexlify|fromhex|decompress|\bsys\.executable\b")
+"""Text that neither executes code, nor starts a process and decodes something or names Python, runs nothing but itself."""
 
 NESTED = 10
 Read = Callable[[str], bytes | None]

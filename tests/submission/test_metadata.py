@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgolf_check.static.recursion import recursion
 from pgolf_check.submission.metadata import read_metadata
 from pgolf_check.submission.model import Metadata
 
@@ -47,6 +48,14 @@ def test_what_cannot_be_read_is_told_with_its_place(text: str, line: int, column
     found = read(text)
     assert found.val_bpb is None
     assert (line, column) in [(p.location.line, p.location.column) for p in found.problems]
+
+
+@pytest.mark.parametrize(("depth", "nests"), [(90, False), (110, True), (5_000, True)])
+def test_nesting_is_refused_whatever_room_the_stack_has(depth: int, nests: bool) -> None:
+    for limit in (1_000, 12_000):
+        with recursion(limit):
+            found = read('{"val_bpb": 1.0, "a": ' + "[" * depth + '"]"' + "]" * depth + "}")
+        assert ("nests too deep" in "".join(p.message for p in found.problems)) is nests
 
 
 def test_a_repeated_key_is_told() -> None:

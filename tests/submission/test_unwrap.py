@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import brotli
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pgolf_check.submission.model import Script
@@ -98,6 +98,7 @@ def opened(source: str | bytes, files: Mapping[str, bytes] | None = None, path: 
     st.sampled_from(["plain", "adjacent", "added"]),
     st.sampled_from(STYLES),
 )
+@example("x = 1\n", "none", "raw", "plain", "started")
 @settings(max_examples=120, deadline=None)
 def test_round_trip(program: str, codec: str, text: str, how: str, style: str) -> None:
     script = opened(wrap(program, codec, text, how, style))
