@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from fixtures import build, cases
 
+from fixtures import build, cases
 from pgolf_check.cli import main
 
 README = Path(__file__).resolve().parent.parent / "README.md"
