@@ -189,6 +189,20 @@ def test_bad_json_lines_are_told_by_line(content: str, message: str, tmp_path: P
         prepare(request(corpus, validation_documents=1), tmp_path / "out", quiet)
 
 
+def test_a_folder_a_file_and_json_lines_give_the_same_documents(tmp_path: Path) -> None:
+    given_texts = texts(6)
+    folder = tmp_path / "folder"
+    (folder / "b").mkdir(parents=True)
+    for number, text in enumerate(given_texts[:3]):
+        (folder / f"a{number}.txt").write_text(text, encoding="utf-8")
+    write_jsonl(folder / "b" / "rest.jsonl", given_texts[3:])
+    (folder / ".hidden.txt").write_text("not a document")
+    (folder / "image.png").write_bytes(b"\x89PNG\0\xff")
+    assert list(open_corpus(str(folder)).documents()) == given_texts
+    assert list(open_corpus(str(write_jsonl(tmp_path / "all.jsonl", given_texts))).documents()) == given_texts
+    assert list(open_corpus(str(folder / "a1.txt")).documents()) == [given_texts[1]]
+
+
 def test_a_corpus_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("façade".encode("latin-1"))
     with pytest.raises(UserError, match="none of which can be read as text"):
