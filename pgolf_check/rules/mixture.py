@@ -14,7 +14,7 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.order import report_step, undecided
 from pgolf_check.static.facts import StaticRun
 
-KINDS = {"key": "C201", "expert": "C201", "exact": "C202", "text": "C203", "spread": "C203", "gate": "C102"}
+KINDS = {"key": "C201", "expert": "C201", "exact": "C202", "text": "C203", "spread": "C203", "gate": "C102", "native": "C202"}
 """The rule that a mixture falls under, by its kind."""
 MESSAGES = {
     "key": "a table is read at a hash of the token being scored, and what it holds there is mixed into the claimed score",
@@ -22,7 +22,8 @@ MESSAGES = {
     "exact": "counts of the token being scored alone are mixed into the claimed score: that the mixture sums to 1 is not shown",
     "text": "a table is read at the bytes of the token being scored, and what it holds there is mixed into the claimed score",
     "spread": "the score of a token is divided over its bytes and mixed with a byte model: no distribution over next tokens",
-    "gate": "a weight or hint that reads the token being scored changes the claimed score",
+    "native": "C code mixes scores with something it makes from the tokens: that the mixture sums to 1 is not shown",
+    "gate": "C code computes a hint or gate from the token being scored, and it changes the claimed score",
 }
 STEPS = {
     "key": "a table is read at a hash that contains the target",
@@ -30,7 +31,8 @@ STEPS = {
     "exact": "the count of the target alone is read",
     "text": "a table is read at a key made from the target's bytes",
     "spread": "the score of a token is divided by its number of bytes",
-    "gate": "a property of the target becomes a weight",
+    "native": "a C function gets scores and tokens",
+    "gate": "an output of a C function depends on the token at its own position",
 }
 
 
@@ -49,12 +51,19 @@ def _of_run(run: StaticRun, rule: str) -> Iterator[Finding]:
             yield _finding(run, mixture, rule)
 
 
+def _certainty(run: StaticRun, mixture: Mixture) -> Certainty:
+    """What C code computes is known, but not whether thresholds and weights that it meets later switch it off."""
+    if mixture.kind in ("gate", "native"):
+        return Certainty.POSSIBLE
+    return Certainty.PROVEN if run.resolved else Certainty.LIKELY
+
+
 def _finding(run: StaticRun, mixture: Mixture, rule: str) -> Finding:
     assert run.claim is not None
     return Finding(
         rule,
         Witness.STATIC,
-        Certainty.PROVEN if run.resolved else Certainty.LIKELY,
+        _certainty(run, mixture),
         f"{MESSAGES[mixture.kind]} (configuration: {run.source})",
         (mixture.location,),
         (*mixture.through, Step(mixture.location, STEPS[mixture.kind]), report_step(run.claim)),

@@ -19,6 +19,7 @@ from pgolf_check.static import ir
 from pgolf_check.static.encoding import FINDINGS, SOURCES, Codec
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.static.lower import lower
+from pgolf_check.static.native import NATIVE
 from pgolf_check.submission.model import Submission
 
 MAX_BYTES = 512 << 20
@@ -45,6 +46,7 @@ def analysis_cached(submission: Submission, analyse: Callable[[Submission], Stat
         submission.metadata.val_bpb if submission.metadata is not None else None,
         [log.runs for log in submission.logs],
         submission.commands,
+        sorted((file.path, file.data) for file in submission.files if file.path.endswith(NATIVE)),
     )
     name = f"{_digest(repr(asked).encode('utf-8', 'surrogatepass'), engine_version())}.facts"
     found: StaticFacts = _kept("analysed", name, FINDINGS, lambda: analyse(submission))

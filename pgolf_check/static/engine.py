@@ -10,10 +10,12 @@ from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
 from pgolf_check.static.claim import final_lines, find_claim, matches, possible_lines
 from pgolf_check.static.configuration import Configuration, configurations
+from pgolf_check.static.effects.native import LIBRARY
 from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.machine import Machine, OutOfBudget
+from pgolf_check.static.native import NATIVE, NativeSource, read_native, strings_of
 from pgolf_check.static.recursion import recursion
 from pgolf_check.static.statements import run_block
 from pgolf_check.static.switches import switches
@@ -82,6 +84,7 @@ class Sources:
         self.submission = submission
         self.problems: list[Step] = []
         self._lowered: dict[str, ir.Module] = {}
+        self._native: list[NativeSource] | None = None
 
     def lower(self, path: str, text: str) -> ir.Module:
         if path not in self._lowered:
@@ -103,6 +106,19 @@ class Sources:
             return self._try(f"{entry}:{name}", main.modules[name])
         return None
 
+    def find_native(self, name: str) -> NativeSource | None:
+        """The C source that defines a function: a file of the submission, or a text in one of its scripts."""
+        return next((source for source in self._natives() if name in source.functions), None)
+
+    def _natives(self) -> list[NativeSource]:
+        if self._native is None:
+            files = [f for f in self.submission.files if f.path.endswith(NATIVE) and f.data is not None]
+            texts = [f.data.decode("utf-8", "replace") for f in files if f.data is not None]
+            scripts = [s.text for s in self.submission.scripts.values() if s.text is not None and LIBRARY in s.text]
+            texts.extend(text for script in scripts for text in strings_of(script))
+            self._native = [read_native(text) for text in texts]
+        return self._native
+
     def _try(self, path: str, text: str) -> tuple[str, ir.Module] | None:
         try:
             return path, self.lower(path, text)
@@ -112,7 +128,7 @@ class Sources:
 
 
 def _run(submission: Submission, sources: Sources, main: ir.Module, configuration: Configuration) -> StaticRun:
-    machine = Machine(configuration.environment, configuration.arguments, sources.find, run_block)
+    machine = Machine(configuration.environment, configuration.arguments, sources.find, run_block, sources.find_native)
     machine.overrides = dict(configuration.printed)
     unfollowed: list[Step] = []
     try:

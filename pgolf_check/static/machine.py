@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pgolf_check.model import Location, Region, Step
 from pgolf_check.static import ir
 from pgolf_check.static.heap import Delta, Heap
+from pgolf_check.static.native import NativeSource
 from pgolf_check.static.records import (
     NO_DEPS,
     Best,
@@ -71,11 +72,15 @@ class Machine:
         arguments: tuple[str, ...],
         find_module: Callable[[str], tuple[str, ir.Module] | None],
         execute: Callable[[Machine, tuple[ir.Node, ...], Scope], int],
+        find_native: Callable[[str], NativeSource | None] = lambda name: None,
     ) -> None:
         self.execute = execute
         self.environment = dict(environment)
         self.arguments = arguments
         self.find_module = find_module
+        self.find_native = find_native
+        self.native_fields: frozenset[str] = frozenset()
+        """The variables of C sources that hold token arrays."""
         self.heap = Heap()
         self.files: dict[object, Value] = {}
         self.modules: dict[str, ModuleScope] = {}

@@ -113,7 +113,7 @@ class Mixed:
     """The token being scored entered a value by another way than the gather from a distribution.
 
     `kind` says how: `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
-    table of exact counts, `spread` by a score divided over its bytes, `gate` by a weight that reads it, `expert` where a term of a
+    table of exact counts, `spread` by a score divided over its bytes, `gate` by what C code computes for its own position, `native` through C code that also gets scores, `expert` where a term of a
     mixture of probabilities is no probability.
     """
 

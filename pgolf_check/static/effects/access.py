@@ -32,7 +32,7 @@ from pgolf_check.static.values import (
     tags_of,
 )
 
-ALIAS_ATTRIBUTES = frozenset(("data", "T", "mT", "real", "flat", "H"))
+ALIAS_ATTRIBUTES = frozenset(("data", "T", "mT", "real", "flat", "H", "ctypes"))
 PLAIN_ATTRIBUTES = frozenset(("shape", "device", "dtype", "ndim", "size", "itemsize", "nbytes", "is_cuda", "requires_grad", "type"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pgolf_check.static.effects import files, records
+from pgolf_check.static.effects import files, native, records
 from pgolf_check.static.effects.access import alias, get_item, set_item
 from pgolf_check.static.effects.builtins import ANY, BUILTINS, Args, Keywords, arithmetic, import_module, partial
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced, stacked
@@ -153,6 +153,8 @@ def _unbound(m: Machine, cls: Class, name: str, args: Args, keywords: Keywords) 
 def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keywords: Keywords) -> Value:
     cls = receiver.cls
     if isinstance(cls, str):
+        if cls == native.LIBRARY:
+            return native.call_native(m, name, args)
         if cls in files.FILE_CLASSES:
             return files.file_method(m, receiver, name, args)
         if cls.startswith("torch.optim") and name in OPTIMIZER_METHODS:
@@ -229,7 +231,7 @@ def _argument(m: Machine, flags: list[str], default: Value, keywords: Keywords) 
 ALIASES = frozenset(
     """view reshape detach contiguous squeeze unsqueeze transpose t permute expand expand_as flatten unflatten view_as reshape_as narrow
     ravel swapaxes movedim requires_grad_ retain_grad share_memory_ pin_memory unfold diagonal swapdims data_ptr as_strided
-    squeeze_ unsqueeze_ detach_ t_ transpose_ untyped_storage memoryview""".split()
+    squeeze_ unsqueeze_ detach_ t_ transpose_ untyped_storage memoryview data_as""".split()
 )
 CASTS = frozenset(
     """to cuda cpu float double half bfloat16 long int short byte bool type type_as numpy astype clone copy tolist item
@@ -790,6 +792,8 @@ FUNCTIONS: dict[str, Effect] = {
     "torch.cuda.device_count": _known(8), "torch.distributed.all_gather_object": _all_gather_object,
     "torch.distributed.all_gather": _all_gather, "torch.distributed.all_gather_into_tensor": _all_gather,
     "torch.distributed.gather": _gather_list, "torch.distributed.gather_object": _all_gather_object,
+    "ctypes.CDLL": native.open_library, "ctypes.cdll.LoadLibrary": native.open_library, "ctypes.PyDLL": native.open_library,
+    "ctypes.c_void_p": _first, "ctypes.cast": _first, "ctypes.byref": _first, "ctypes.pointer": _first,
     "torch.autograd.grad": _autograd, "numpy.add.at": _at_method, "numpy.subtract.at": _at_method, "numpy.maximum.at": _at_method,
     "numpy.copyto": _copyto, "json.dump": _json_dump, "sys.stdout.write": _log_text, "sys.stderr.write": _log_text,
     "subprocess.run": _subprocess, "subprocess.check_output": _subprocess, "subprocess.Popen": _subprocess,
