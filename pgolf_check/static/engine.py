@@ -20,6 +20,7 @@ from pgolf_check.static.recursion import recursion
 from pgolf_check.static.statements import run_block
 from pgolf_check.static.switches import switches
 from pgolf_check.static.values import ModuleScope
+from pgolf_check.submission.entry import program_of
 from pgolf_check.submission.model import FinalLine, Submission
 
 RECURSION = 12_000
@@ -27,7 +28,21 @@ STEPS = ("training", "gradient")
 
 
 def analyse(submission: Submission) -> StaticFacts:
-    """Run the entry script of a submission abstractly, once per configuration that matters."""
+    """Run the entry script of a submission abstractly, once per configuration that matters.
+
+    A script that scores nothing when it is run by itself is judged through the program that uses it.
+    """
+    facts = _analyse(submission)
+    program = (
+        program_of(submission.scripts, submission.entry, submission.commands) if submission.entry in submission.scripts else ""
+    )
+    if program in ("", submission.entry) or facts.problems or any(run.claim is not None for run in facts.runs):
+        return facts
+    through = _analyse(replace(submission, entry=program))
+    return through if any(run.claim is not None for run in through.runs) else facts
+
+
+def _analyse(submission: Submission) -> StaticFacts:
     script = submission.scripts.get(submission.entry)
     if script is None:
         return StaticFacts((), (Step(Location(submission.entry), "no training script was found"),))

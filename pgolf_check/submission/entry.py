@@ -41,9 +41,14 @@ def for_named(scripts: Mapping[str, Script], named: str, commands: Sequence[Comm
     """The script to judge when one is named: itself if it computes losses, else a program that imports it, else the submission's."""
     if computes_losses(scripts[named]):
         return named
-    importers = {path: scripts[path] for path in _importers(scripts, named) if computes_losses(scripts[path])}
+    return program_of(scripts, named, commands)
+
+
+def program_of(scripts: Mapping[str, Script], helper: str, commands: Sequence[Command]) -> str:
+    """The program that imports a helper, else the submission's; the helper itself if there is none that computes losses."""
+    importers = {path: scripts[path] for path in _importers(scripts, helper) if computes_losses(scripts[path])}
     chosen = choose_entry(importers or scripts, commands)
-    return chosen if chosen in scripts and computes_losses(scripts[chosen]) else named
+    return chosen if chosen in scripts and computes_losses(scripts[chosen]) else helper
 
 
 def _importers(scripts: Mapping[str, Script], helper: str) -> list[str]:
