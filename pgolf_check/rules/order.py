@@ -65,13 +65,13 @@ def overlap(a: Event, b: Event) -> bool:
 def classify(run: StaticRun, score: Event, update: Event) -> str:
     """The rule that a breach falls under; see the module's docstring."""
     passes = dict(score.loop)
-    if update.text == "training" and not any(loop in passes for loop, _ in update.loop):
-        return "D101"
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
     if _reworked(run, update) or any(_released(report, update) for report in run.reports):
         return "C402"
+    if update.text == "training" and not any(loop in passes for loop, _ in update.loop):
+        return "D101"
     return "D104" if update.text == "write" and update.state not in PLAIN_STATES else "C301"
 
 

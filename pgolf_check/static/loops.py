@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pgolf_check.static import ir
+from pgolf_check.static.counters import begin, counters, widen
 from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.expressions import evaluate, truth
 from pgolf_check.static.heap import Delta
@@ -235,11 +236,13 @@ def _run(m: Machine, plan: Plan, node: ir.For, scope: Scope) -> End:
     loop = m.identity()
     end = End.NEXT
     before: Delta = {}
+    counted = counters(m, node)
     for number, element in enumerate(plan.elements):
         m.loops.append((loop, number))
         try:
             if number == 1 and not plan.exact:
                 widen(m, before, loop, number)
+            begin(m, counted, scope, loop, number)
             with m.heap.recording() as journal:
                 assign(m, node.target, element(frozenset(((loop, number),))), scope)
                 end = run_block(m, node.body, scope)
@@ -271,11 +274,13 @@ def run_while(m: Machine, node: ir.While, scope: Scope) -> End:
     loop = m.identity()
     end = End.NEXT
     before: Delta = {}
+    counted = counters(m, node)
     for number in range(2):
         m.loops.append((loop, number))
         try:
             if number == 1:
                 widen(m, before, loop, number)
+            begin(m, counted, scope, loop, number)
             with m.heap.recording() as journal:
                 test = truth(evaluate(m, node.test, scope))
                 if test is False:
@@ -295,25 +300,6 @@ def run_while(m: Machine, node: ir.While, scope: Scope) -> End:
     if end in (End.RETURN, End.RAISE):
         return End.NEXT if left else end
     return End.NEXT if end is End.BREAK else run_block(m, node.orelse, scope)
-
-
-def widen(m: Machine, before: Delta, loop: int, number: int) -> None:
-    """Forget the numbers and texts that the first iteration changed: later iterations see other ones."""
-    tags = frozenset(((loop, number),))
-    for obj, name, item, old in list(before.values()):
-        now = obj.get(name) if item else getattr(obj, name)
-        was, known = constant(old), constant(now)
-        if was is NO_CONST or known is NO_CONST or (type(was) is type(known) and was == known) or known is None or was is None:
-            continue
-        if isinstance(known, bool) or not isinstance(known, (int, float, str)) or not (item or name == "rest"):
-            continue
-        low = known if isinstance(known, int) and isinstance(was, int) and known > was else None
-        parts = (None,) if isinstance(known, str) else None
-        value = Data(deps_of(now), tags_of(now) | tags, low=low, scalar=True, parts=parts)
-        if item:
-            m.heap.put_item(obj, name, value)
-        else:
-            m.heap.put(obj, name, value)
 
 
 def run_comprehension(m: Machine, node: ir.Comprehension, scope: Scope) -> Value:

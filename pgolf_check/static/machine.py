@@ -99,6 +99,8 @@ class Machine:
         self.unfollowed: dict[Location, str] = {}
         self.trained = False
         """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""
+        self.counters: dict[int, frozenset[str]] = {}
+        """Per loop of the source, the names that its body computes anew."""
         self.variables: set[str] = set()
         """Names of environment variables that the run read."""
         self.path = ""

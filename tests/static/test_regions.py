@@ -120,3 +120,50 @@ def test_a_table_of_one_forward_pass_is_no_state(counts: str, found: set[str]) -
     start, end = PROGRAM.index("class Net"), PROGRAM.index("def documents")
     program = PROGRAM[:start] + MODEL.format(counts=counts).replace("{", "{{").replace("}", "}}") + "\n" + PROGRAM[end:]
     assert rules(PLAIN_PASS, program) == found
+
+
+COUNTED = """
+    position = 0
+    while position < len(tokens) - 65:
+        x, y = tokens[position : position + 64], tokens[position + 1 : position + 65]
+        total += model(x, y).sum()
+        train(x, y)
+        position += 64
+"""
+QUEUE = """
+    windows = [(begin, begin + 64) for begin in range(0, len(tokens) - 65, 64)]
+    next_window = 0
+    for chunk in range(16):
+        chosen = []
+        while next_window < len(windows) and windows[next_window][0] < (chunk + 1) * 1024:
+            chosen.append(windows[next_window])
+            next_window += 1
+        for begin, end in chosen:
+            total += model(tokens[begin:end], tokens[begin + 1 : end + 1]).sum()
+        for begin, end in chosen:
+            train(tokens[begin:end], tokens[begin + 1 : end + 1])
+"""
+TWICE = QUEUE + QUEUE.replace("train(", "str(")
+
+
+@pytest.mark.parametrize(
+    ("body", "found"), [(COUNTED, set()), (QUEUE, set()), (TWICE, {"C402"})], ids=["counted", "queue", "twice"]
+)
+def test_a_number_that_is_counted_on_chooses_as_a_loop_variable_does(body: str, found: set[str]) -> None:
+    assert rules(body) == found
+
+
+HISTOGRAM = """
+    counts = torch.zeros(1024)
+    for chunk in range(16):
+        places = np.arange(chunk * 64, chunk * 64 + 64)
+        x, y = tokens[places], tokens[places + 1]
+        logits = model.head(x) + counts
+        total += F.cross_entropy(logits, y, reduction="none").sum()
+        counts += torch.bincount({counted}, minlength=1024)
+"""
+
+
+@pytest.mark.parametrize(("counted", "found"), [("y", set()), ("tokens", {"C301"})])
+def test_a_histogram_is_a_table(counted: str, found: set[str]) -> None:
+    assert bool(rules(HISTOGRAM.format(counted=counted))) == bool(found)

@@ -385,6 +385,12 @@ def _fresh(m: Machine, args: Args, keywords: Keywords) -> Data:
     return m.parameter() if keywords.get("requires_grad") is True else Data()
 
 
+def _arange(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """Positions between two bounds: those that the bounds choose, as in a slice."""
+    bounds = slice(args[0], args[1]) if len(args) > 1 else slice(0, None)
+    return Data(union(deps_of(a) for a in args), tags_of(bounds))
+
+
 def _blank(m: Machine, args: Args, keywords: Keywords) -> Value:
     made = _fresh(m, args, keywords)
     made.blank, made.born = made.owner is None, m.pass_under_way()
@@ -511,7 +517,10 @@ def _exponential_function(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _count_function(m: Machine, args: Args, keywords: Keywords) -> Value:
-    return reduced(pure(m, args, keywords))
+    counted = reduced(pure(m, args, keywords))
+    if args and _any_tokens(args[0]) and has_reads(deps_of(args[0])):
+        m.count(counted, deps_of(args[0]), NO_DEPS)
+    return counted
 
 
 def _sum_function(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -809,7 +818,7 @@ def _group(package: str, names: str, effect: Effect) -> dict[tuple[str, str], Ef
 
 
 _BLANK = "zeros ones full empty zeros_like ones_like full_like empty_like"
-_FRESH = "randn rand randint arange randn_like rand_like randperm eye linspace tril triu_indices"
+_FRESH = "randn rand randint randn_like rand_like randperm eye linspace tril triu_indices"
 _CASTS = (
     "tensor as_tensor from_numpy asarray array ascontiguousarray frombuffer float32 float64 int64 int32 int16 uint16 uint8 copy"
 )
@@ -819,6 +828,7 @@ LOGARITHMS = "log log2 log10 log1p logaddexp logsumexp"
 
 LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", _FRESH, _fresh), **_group("numpy", _FRESH, _fresh),
+    **_group("torch", "arange", _arange), **_group("numpy", "arange", _arange),
     **_group("torch", _BLANK, _blank), **_group("numpy", _BLANK, _blank),
     **_group("torch", _CASTS, _cast_function), **_group("numpy", _CASTS, _cast_function),
     **_group("torch", " ".join(HASHES), _hash), **_group("numpy", " ".join(HASHES), _hash),
