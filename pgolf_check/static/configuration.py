@@ -63,9 +63,9 @@ def _command(submission: Submission) -> Command | None:
 
 
 def _told(submission: Submission) -> Command | None:
-    """Where nothing else tells how a run was started: the settings that the README writes as code."""
+    """Where there is no command and no log: the settings that the README writes as code."""
     readme = next((f for f in submission.files if f.path.lower() == "readme.md"), None)
-    if readme is None or any(log.runs for log in submission.logs):
+    if readme is None or submission.commands or any(log.runs for log in submission.logs):
         return None
     settings = dict(SETTING.findall(submission.readme))
     return Command(Location(readme.path), "", environment=settings) if settings else None
