@@ -109,6 +109,8 @@ class Edition:
     """Seconds before the end of the training budget that a stop must leave for calibration to be within it."""
     calibration_overrun: float
     """Seconds over the training budget that were accepted where time had been set aside."""
+    claim_noise: float
+    """Bits per byte by which a claim may be better than every logged score, as runs of one configuration differ."""
     hardware: Hardware
     minimum_runs: int
     validation: Validation
@@ -151,6 +153,7 @@ def _edition(data: Mapping[str, Any], leaderboard: tuple[Record, ...]) -> Editio
         evaluation=_budget(data["evaluation"]),
         calibration_reserve=float(data["calibration"]["reserve"]),
         calibration_overrun=float(data["calibration"]["overrun"]),
+        claim_noise=float(data["claims"]["noise"]),
         hardware=Hardware(_text(data["hardware"]["gpu"]), _count(data["hardware"]["count"])),
         minimum_runs=_count(data["runs"]["minimum"]),
         validation=_validation(data["validation"]),
