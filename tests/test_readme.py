@@ -14,7 +14,9 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 SHOWN = "C302/reject_last_of_two_epochs"
 
 
-def test_the_illegal_example_is_real_output(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_illegal_example_is_real_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = next(case for case in cases() if case.name == SHOWN)
     submission = build(case, tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The four answers that a rule can give; the verdict turns their findings into severities."""
+"""The answers that a rule can give, and the answer of two witnesses together; the verdict turns their findings into severities."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def not_applicable(rule: str, reason: str) -> Answer:
 def not_analysed(rule: str, reason: str, figures: Iterable[Figure] = ()) -> Answer:
     """The rule could not decide because evidence is missing."""
     return Answer(rule, Status.NOT_ANALYSED, figures=tuple(figures), reason=reason)
+
+
+def joined(rule: str, *answers: Answer | None) -> Answer:
+    """What the witnesses of one rule say together: all findings, and undecided if one of them is. None: a witness that was not asked."""
+    given = [answer for answer in answers if answer is not None]
+    findings = [finding for answer in given for finding in answer.findings]
+    figures = [figure for answer in given for figure in answer.figures]
+    open_ones = [answer for answer in given if answer.status is Status.NOT_ANALYSED]
+    if open_ones:
+        return Answer(rule, Status.NOT_ANALYSED, tuple(findings), tuple(figures), open_ones[0].reason)
+    return failed(rule, findings, figures)

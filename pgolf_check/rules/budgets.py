@@ -5,13 +5,14 @@ from __future__ import annotations
 from pgolf_check.model import Certainty, Finding, Location, Severity, Witness
 from pgolf_check.rules.edition import Budget
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.runs import LoggedRun
+from pgolf_check.rules.runs import LoggedRun, claims_hardware
 
 
 def over_budget(code: str, facts: Facts, budget: Budget, timed: tuple[LoggedRun, float, Location, str]) -> Finding:
     """The finding for (run, seconds, place, what took them), which exceed the budget.
 
-    A note within the grace and on another machine than the edition's; possible where the log does not tell the machine.
+    A note within the grace and on another machine than the edition's. Where the log does not tell the machine, likely if the submission
+    says that it is the edition's, else possible.
     """
     logged, seconds, place, what = timed
     machine = facts.edition.hardware
@@ -20,7 +21,8 @@ def over_budget(code: str, facts: Facts, budget: Budget, timed: tuple[LoggedRun,
     if seconds <= budget.limit:
         message, ceiling = f"{message}; an overshoot of up to {budget.grace:g} s is accepted", Severity.NOTE
     elif logged.run.world_size is None:
-        message, certainty = f"{message}; the log does not say on how many GPUs", Certainty.POSSIBLE
+        certainty = Certainty.LIKELY if claims_hardware(facts) else Certainty.POSSIBLE
+        message = f"{message}; the log does not say on how many GPUs"
     elif logged.run.world_size != machine.count:
         message, ceiling = f"{message}; this run had {logged.run.world_size} GPU(s)", Severity.NOTE
     return Finding(code, Witness.PAPER, certainty, message, (place,), ceiling=ceiling)

@@ -1,6 +1,7 @@
 """D101: the model that the claimed score was computed with was not trained on validation tokens in the first place.
 
-The source shows which shards are trained on, by their names; a command that gives validation shards the name of training shards shows it too.
+The source shows which shards are trained on, by their names; a command that gives validation shards the name of training shards, and a log
+that prints validation shards as its training files, show it too.
 """
 
 from __future__ import annotations
@@ -8,24 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pgolf_check.model import Answer, Certainty, Finding, Location, Step, Witness
+from pgolf_check.model import Answer, Certainty, Finding, Location, Severity, Step, Witness
 from pgolf_check.rules.answers import failed, not_applicable
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.order import decide
+from pgolf_check.rules.runs import counted_runs
 from pgolf_check.static.effects.files import stream_of
 from pgolf_check.submission.text import decode
 
 CODE = "D101"
-RENAMING = re.compile(r"\s*(?:\$ )?(?:sudo )?(?:ln|cp|mv|rsync|install)(?: -\S+)* (\S+) (\S+)\s*$")
+RENAMING = re.compile(
+    r"(?:^|[;&|]|\bdo\b)\s*(?:\$ )?(?:sudo )?(?:ln|cp|mv|rsync|install)(?: -\S+)* ([^\s;&|]+) ([^\s;&|]+)(?=\s*(?:$|[;&|]))"
+)
 LINE = 1000
+TRAINING = ("train_files", "train_pattern", "train_glob")
+"""Settings, as logs print them, that hold the glob of the training shards."""
 
 
 def check(facts: Facts) -> Answer:
-    renamed = tuple(_renamed(facts))
-    if renamed:
-        return failed(CODE, renamed)
+    found = (*_renamed(facts), *_logged(facts))
+    if found:
+        return failed(CODE, found)
     if facts.static is None:
-        return not_applicable(CODE, "no command renames data, and the source was not analysed")
+        return not_applicable(CODE, "no command renames data, no log trains on it, and the source was not analysed")
     return decide(facts, CODE)
 
 
@@ -35,8 +41,17 @@ def _renamed(facts: Facts) -> Iterator[Finding]:
         if file.data is None or not file.path.lower().endswith((".md", ".sh", ".bash", ".txt")):
             continue
         for number, line in enumerate(decode(file.data)[0].split("\n"), 1):
-            found = RENAMING.match(line[:LINE])
-            if found and stream_of(found[1]) == "val" and stream_of(found[2]) == "train":
+            renamings = RENAMING.findall(line[:LINE])
+            if any(stream_of(old) == "val" and stream_of(new) == "train" for old, new in renamings):
                 place = Location(file.path, number)
                 told = "validation shards are given the name of training shards, so that the script trains on them"
                 yield Finding(CODE, Witness.PAPER, Certainty.PROVEN, told, (place,), (Step(place, line.strip()),))
+
+
+def _logged(facts: Facts) -> Iterator[Finding]:
+    """Runs whose training files, as their logs print them, are validation shards."""
+    for logged in counted_runs(facts.submission):
+        for value in (logged.run.config.get(name, "") for name in TRAINING):
+            if stream_of(value) == "val":
+                told, ceiling = f"{logged.name} was trained on {value}", Severity.BLOCK if logged.claimed else Severity.REVIEW
+                yield Finding(CODE, Witness.PAPER, Certainty.PROVEN, told, (logged.location,), ceiling=ceiling)

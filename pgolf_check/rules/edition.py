@@ -67,6 +67,18 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """What is known of training data by the number of its shards, and of tokenizers by how they normalise text."""
+
+    usual_shards: int
+    """The largest count of the published data."""
+    overlapping_shards: tuple[int, ...]
+    """Counts of rebuilt data whose training split holds validation documents."""
+    normalizers: tuple[str, ...]
+    """Normalisations of accepted tokenizers, as their models name them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Regime:
     """How a gain over the standing record was tested from a date on: margin in nats per token, and p."""
 
@@ -113,7 +125,12 @@ class Edition:
     """Bits per byte by which a claim may be better than every logged score, as runs of one configuration differ."""
     hardware: Hardware
     minimum_runs: int
+    run_deviation: float
+    """Standard deviation of the score between runs of one configuration, in bits per byte."""
+    same_script: float
+    """Share of equal lines from which a logged source counts as the submitted one."""
     validation: Validation
+    data: Data
     regimes: tuple[Regime, ...]
     record_track: str
     other_track: str
@@ -156,7 +173,10 @@ def _edition(data: Mapping[str, Any], leaderboard: tuple[Record, ...]) -> Editio
         claim_noise=float(data["claims"]["noise"]),
         hardware=Hardware(_text(data["hardware"]["gpu"]), _count(data["hardware"]["count"])),
         minimum_runs=_count(data["runs"]["minimum"]),
+        run_deviation=float(data["runs"]["deviation"]),
+        same_script=float(data["runs"]["same_script"]),
         validation=_validation(data["validation"]),
+        data=_data(data["data"]),
         regimes=tuple(Regime(_date(r["from"]), float(r["margin_nats"]), float(r["p"])) for r in data["significance"]),
         record_track=_text(data["tracks"]["record"]),
         other_track=_text(data["tracks"]["other"]),
@@ -175,6 +195,11 @@ def _budget(table: Mapping[str, Any]) -> Budget:
 
 def _validation(table: Mapping[str, Any]) -> Validation:
     return Validation(_count(table["bytes"]), float(table["tolerance"]), tuple(_split(s) for s in table["splits"]))
+
+
+def _data(table: Mapping[str, Any]) -> Data:
+    overlapping = tuple(_count(n) for n in table["overlapping_shards"])
+    return Data(_count(table["usual_shards"]), overlapping, tuple(_text(name) for name in table["normalizers"]))
 
 
 def _split(table: Mapping[str, Any]) -> Split:

@@ -21,11 +21,16 @@ OTHER_TRACK = re.compile(r"non[-_ ]?record|unlimited", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """A run with the log that it stands in; `claimed` if one of its final lines states the claimed score."""
+    """A run with the log that it stands in, and where its final lines state the claimed score."""
 
     log: Log
     run: Run
-    claimed: bool
+    claims: frozenset[Location] = frozenset()
+
+    @property
+    def claimed(self) -> bool:
+        """Whether one of its final lines states the claimed score."""
+        return bool(self.claims)
 
     @property
     def location(self) -> Location:
@@ -34,8 +39,8 @@ class LoggedRun:
 
     @property
     def scores(self) -> tuple[FinalLine, ...]:
-        """The final lines that may be a claim."""
-        return tuple(f for f in self.run.finals if not f.diagnostic)
+        """The final lines that may be a claim: those that state it, and all that are no diagnostics."""
+        return tuple(f for f in self.run.finals if not f.diagnostic or f.location in self.claims)
 
     @property
     def name(self) -> str:
@@ -51,14 +56,19 @@ def is_record(facts: Facts) -> bool:
     return metadata is None or OTHER_TRACK.search(metadata.track) is None
 
 
-def on_track_hardware(facts: Facts, run: Run) -> bool:
-    """Whether the run used as many GPUs as the edition's machine has."""
-    return run.world_size == facts.edition.hardware.count
+def claims_hardware(facts: Facts) -> bool:
+    """Whether the submission says that it ran on as many GPUs of the kind as the edition's machine has."""
+    machine = facts.edition.hardware
+    metadata = facts.submission.metadata
+    stated = str(metadata.data.get("hardware", metadata.data.get("gpu", ""))) if metadata is not None else ""
+    told = re.compile(rf"\b{machine.count} ?[x×] ?(?:NVIDIA )?{re.escape(machine.gpu.split()[0])}", re.IGNORECASE)
+    return any(told.search(text) for text in (stated, facts.submission.readme))
 
 
 def counted_runs(submission: Submission) -> tuple[LoggedRun, ...]:
     """The runs that count, in the order of the logs."""
-    claims = {final.location for final in claimed_lines(submission)}
+    stated = claimed_lines(submission)
+    claims = {f.location for f in stated if not f.diagnostic} or {f.location for f in stated}
     texts: set[str] = set()
     counted: list[LoggedRun] = []
     for log in submission.logs:
@@ -74,6 +84,6 @@ def _of_log(log: Log, claims: set[Location]) -> Iterator[LoggedRun]:
         (run for run in finished if run.complete), key=lambda run: run.first_line, default=finished[-1] if finished else None
     )
     for run in finished:
-        claimed = any(final.location in claims for final in run.finals)
-        if claimed or run is last:
-            yield LoggedRun(log, run, claimed)
+        own = frozenset(final.location for final in run.finals) & claims
+        if own or run is last:
+            yield LoggedRun(log, run, own)

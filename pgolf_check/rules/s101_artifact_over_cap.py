@@ -1,7 +1,8 @@
 """S101: code plus compressed model must fit the cap.
 
-Three totals: as logged, the largest logged model with the script as shipped ("plain"), and that model with the script packed. Under
-`precedent` the logged and the packed total count, and a plain one over the cap is a note; under `strict` the logged and the plain.
+Four totals: as logged, and the largest logged model with the script as shipped ("plain"), with the files that the script brings in, and
+with the script packed, which is done where the plain total is over the cap. Under `precedent` the logged and the packed total count,
+and another over the cap is a note; under `strict` none may be over it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Iterator
 from pgolf_check.model import Answer, Certainty, Figure, Finding, Location, Severity, Witness
 from pgolf_check.rules.answers import failed, not_analysed
 from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.local_code import local_files
 from pgolf_check.rules.runs import LoggedRun, counted_runs
+from pgolf_check.stats.size import packed_size
+from pgolf_check.submission.model import Script
 
 CODE = "S101"
 
@@ -51,29 +55,35 @@ def _logged(facts: Facts, runs: list[LoggedRun]) -> Iterator[Finding]:
 
 
 def _with_script(facts: Facts, worst: LoggedRun) -> tuple[list[Finding], list[Figure]]:
-    """The plain total of the largest model and, where it is over the cap, the packed one."""
-    from pgolf_check.stats.size import packed_size
-
-    cap = facts.edition.artifact_bytes
+    """The totals of the largest model with the code of the folder, and what they break."""
     script = facts.submission.scripts.get(facts.submission.entry)
     if script is None:
         return [], []
-    plain = _model(worst) + script.size
-    figures = [Figure("plain_total", plain, "bytes")]
-    if plain <= cap:
-        return [], figures
+    cap, model = facts.edition.artifact_bytes, _model(worst)
+    sizes = {"plain": script.size, "with_local_files": script.size + sum(f.file.size for f in local_files(facts.submission))}
+    if model + script.size > cap:
+        sizes["packed"] = min(script.size, packed_size(script.text) if script.text is not None else script.size)
+    figures = [Figure(f"{name}_total", model + size, "bytes") for name, size in sizes.items()]
     places = (Location(script.path), worst.run.total_location or worst.location)
-    told = (
-        f"the largest logged model ({_model(worst):,} bytes, {worst.log.path}) and {script.path} as shipped ({script.size:,} bytes)"
+    if model + sizes["with_local_files"] <= cap:
+        return [], figures
+    over = f"the largest logged model ({model:,} bytes, {worst.log.path}) and {_told(script, sizes)}"
+    over += (
+        f" make {model + sizes['with_local_files']:,} bytes, {model + sizes['with_local_files'] - cap:,} over the cap of {cap:,}"
     )
-    over = f"{told} make {plain:,} bytes, {plain - cap:,} over the cap of {cap:,}"
+    if "packed" not in sizes:
+        return [_finding(over, *places, ceiling=Severity.BLOCK if facts.profile == "strict" else Severity.NOTE)], figures
     if facts.profile == "strict":
         return [_finding(over, *places)], figures
-    packed = _model(worst) + min(script.size, packed_size(script.text) if script.text is not None else script.size)
-    figures.append(Figure("packed_total", packed, "bytes"))
-    if packed > cap:
-        return [_finding(f"{over}; even with the script minified and compressed it is {packed:,}", *places)], figures
-    return [_finding(f"{over}; with the script minified and compressed it is {packed:,}", *places, ceiling=Severity.NOTE)], figures
+    over += f"; with the script minified and compressed, and nothing else, it is {model + sizes['packed']:,}"
+    return [_finding(over, *places, ceiling=Severity.BLOCK if model + sizes["packed"] > cap else Severity.NOTE)], figures
+
+
+def _told(script: Script, sizes: dict[str, int]) -> str:
+    beside = sizes["with_local_files"] - sizes["plain"]
+    return f"{script.path} as shipped ({script.size:,} bytes)" + (
+        f" with the files that it brings in ({beside:,})" if beside else ""
+    )
 
 
 def _finding(message: str, *places: Location, ceiling: Severity = Severity.BLOCK) -> Finding:

@@ -127,9 +127,9 @@ def _score(
     for group in (*_groups(runs), *_groups([run for run in runs if run.seed in seeds])):
         if len(group) > 1 and abs(statistics.fmean(f.val_bpb for f in group) - value) <= room:
             return Claim(name, value, place, Standing.MEAN, tuple(f.location for f in group))
-    diagnostics = [f for f in finals if f.diagnostic and abs(f.val_bpb - value) <= room]
-    if diagnostics:
-        return Claim(name, value, place, Standing.DIAGNOSTIC, tuple(f.location for f in diagnostics))
+    for lines in (*([f] for f in finals if f.diagnostic), *_by_label(runs, diagnostic=True)):
+        if abs(statistics.fmean(f.val_bpb for f in lines) - value) <= room:
+            return Claim(name, value, place, Standing.DIAGNOSTIC, tuple(f.location for f in lines))
     if not finals:
         return Claim(name, value, place, Standing.UNLOGGED)
     best = min(scores or finals, key=lambda f: f.val_bpb)
@@ -139,20 +139,20 @@ def _score(
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[FinalLine]]:
-    """The lines that a mean may be taken over: of one label, diagnostics included; the last, or the best, of each run."""
-    by_label: dict[str, list[FinalLine]] = {}
-    last: list[FinalLine] = []
-    best: list[FinalLine] = []
+    """The lines that a mean may be taken over: those of one label; the last, or the best, of each run."""
+    yield from _by_label(runs, diagnostic=False)
+    scores = [[f for f in run.finals if not f.diagnostic] for run in runs]
+    yield [lines[-1] for lines in scores if lines]
+    yield [min(lines, key=lambda f: f.val_bpb) for lines in scores if lines]
+
+
+def _by_label(runs: Sequence[Run], *, diagnostic: bool) -> Iterator[list[FinalLine]]:
+    """The last line of one label of each run."""
+    found: dict[str, list[FinalLine]] = {}
     for run in runs:
-        for label, final in {f.label: f for f in run.finals}.items():
-            by_label.setdefault(label, []).append(final)
-        scores = [f for f in run.finals if not f.diagnostic]
-        if scores:
-            last.append(scores[-1])
-            best.append(min(scores, key=lambda f: f.val_bpb))
-    yield from (group for group in by_label.values() if not group[0].diagnostic)
-    yield last
-    yield best
+        for label, final in {f.label: f for f in run.finals if f.diagnostic == diagnostic}.items():
+            found.setdefault(label, []).append(final)
+    yield from found.values()
 
 
 def _size(name: str, value: int, place: Location, figures: Sequence[int]) -> Claim:

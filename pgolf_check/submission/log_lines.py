@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from pgolf_check.model import Location
-from pgolf_check.submission.model import Calibration, FinalLine
+from pgolf_check.submission.model import Calibration, FinalLine, Gates, Untimed
 
 PREFIX = re.compile(
     r"(?:\[(?:rank|default)\d+\]:\s?|\d{1,2}: |"
@@ -39,6 +39,12 @@ FRAGMENTS = re.compile(r"[A-Za-z_]\w*:\S+(?: [A-Za-z_]\w*:\S+)*\s*$")
 CALIBRATION = re.compile(
     r"\w*gptq\w*: ?(?![\d\s]).*(?:training data|validation data|autoregressive|self-gen|calib|hessian|sequences)", re.IGNORECASE
 )
+UNTIMED = re.compile(
+    r"outside[_ -](?:the[_ ])?(?:\w+[_ ])?timer|excluded from (?:the )?eval|not (?:timed|charged to)|\buntimed\b", re.IGNORECASE
+)
+TAKEN = re.compile(r"(?:elapsed|time|in|took|seconds)[=: ]\s*([\d.]+) ?(ms|s)\b", re.IGNORECASE)
+GATES = re.compile(r"(?=.*\b(?:within|word)_gate=\d).*\btotal=\d")
+COUNTER = re.compile(r"\b(\w+)=(\d+)\b")
 RESERVE = re.compile(r"gptq:reserving ([\d.]+)(ms|s)\b", re.IGNORECASE)
 
 CODE = re.compile(r"[{}]|^\s*(?:[\"'#\-|>*]|(?:def|class|if|elif|else|for|while|return|log0|log|print|import|from|with|assert)\b)")
@@ -160,3 +166,18 @@ def calibration(line: str, place: Location) -> Calibration | None:
     data = next((kind for kind, words in kinds if re.search(words, line, re.IGNORECASE)), "")
     taken = re.search(r"\bin ([\d.]+)(ms|s)\b", line)
     return Calibration(place, line, data, seconds(*taken.groups()) if taken else None)
+
+
+def untimed(line: str, place: Location) -> Untimed | None:
+    """What a line says about work outside the timers."""
+    if len(line) > 400 or not UNTIMED.search(line) or CODE.search(line):
+        return None
+    taken = TAKEN.search(line)
+    return Untimed(place, line, seconds(*taken.groups()) if taken else None)
+
+
+def gates(line: str, place: Location) -> Gates | None:
+    """The counters of a hint line."""
+    if len(line) > 400 or not GATES.match(line):
+        return None
+    return Gates(place, line, {name: int(digits[:15]) for name, digits in COUNTER.findall(line)})

@@ -10,7 +10,7 @@ from typing import Any
 
 from pgolf_check.model import Location
 from pgolf_check.submission import log_lines as grammar
-from pgolf_check.submission.model import Calibration, FinalLine, Run
+from pgolf_check.submission.model import Calibration, FinalLine, Gates, Run, Untimed
 
 LINE = 4000
 """Of a longer line the rest is not looked at."""
@@ -29,6 +29,8 @@ class _Builder:
         self.config: dict[str, str] = {}
         self.finals: list[FinalLine] = []
         self.calibrations: list[Calibration] = []
+        self.untimed: list[Untimed] = []
+        self.gates: list[Gates] = []
         self.raw_model: int | None = None
         self.raw_total: tuple[int, Location] | None = None
         self.last_step = -1
@@ -64,6 +66,8 @@ class _Builder:
             finals=tuple(self.finals),
             complete=any(not f.diagnostic for f in self.finals),
             calibrations=tuple(self.calibrations),
+            untimed=tuple(self.untimed),
+            gates=tuple(self.gates),
             **facts,
         )
 
@@ -167,6 +171,10 @@ class RunReader:
         calibrated = grammar.calibration(line, place)
         if calibrated is not None:
             run.calibrations.append(calibrated)
+        if (left_out := grammar.untimed(line, place)) is not None:
+            run.untimed.append(left_out)
+        if (counted := grammar.gates(line, place)) is not None:
+            run.gates.append(counted)
         run.finals.extend(grammar.finals(line, place))
 
     def _sizes(self, line: str, place: Location) -> None:

@@ -85,6 +85,24 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Untimed:
+    """A line of a log about work that its timers leave out, and how long that took."""
+
+    location: Location
+    text: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """A line of a log that counts, by the kind of gate that opened, where an n-gram hint was applied."""
+
+    location: Location
+    text: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run recorded in a log: a log file may hold several."""
 
@@ -115,6 +133,8 @@ class Run:
     calibrations: tuple[Calibration, ...] = ()
     reserved_seconds: float | None = None
     """Training time that the run sets aside for calibration."""
+    untimed: tuple[Untimed, ...] = ()
+    gates: tuple[Gates, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

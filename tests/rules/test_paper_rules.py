@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from submissions import SEEDS, SOURCE, facts, final, log, run, submission, three_logs
 
 from pgolf_check.model import Answer, Certainty, Location, Severity, Status, Step
 from pgolf_check.rules.registry import all_rules
 from pgolf_check.static.facts import StaticFacts
-from pgolf_check.submission.model import Calibration, File, Log, Metadata, Problem, Script, Submission
+from pgolf_check.submission.model import Calibration, File, Gates, Log, Metadata, Problem, Script, Submission, Untimed
 
 CAP = 16_000_000
 
@@ -112,7 +115,7 @@ def test_t102_lines_of_one_run_are_alternatives() -> None:
 
 
 def test_t102_diagnostics_are_not_charged() -> None:
-    lines = (final(), final(eval_seconds=700.0, diagnostic=True))
+    lines = (final(), final(eval_seconds=700.0, diagnostic=True, location=Location("train.log", 12)))
     assert not check("T102", with_runs(finals=lines)).findings
 
 
@@ -257,6 +260,192 @@ def test_d103_by_the_order_of_the_script(after: str, limit: str, found: bool) ->
     judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", len(source), source)}, logs=())
     assert blocks(check("D103", judged)) == found
     assert check("D103", judged).status is (Status.FAIL if found else Status.NOT_ANALYSED)
+
+
+# D101, D102, C102, C107 and T103: what logs and READMEs tell
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("ln -s $D/fineweb_val_000000.bin $E/fineweb_train_000000.bin", True),
+        ("cp fineweb_val_000000.bin other/fineweb_train_000000.bin && ls", True),
+        ("cp fineweb_train_000000.bin fineweb_val_000000.bin", False),
+        ("the file fineweb_val_000000.bin is not fineweb_train_000000.bin", False),
+    ],
+)
+def test_d101_commands(line: str, found: bool) -> None:
+    judged = submission(files=(File("prepare.sh", len(line), line.encode()),))
+    assert bool(check("D101", judged).findings) == found
+
+
+def test_d101_training_files_of_the_validation_split() -> None:
+    config = {"train_files": "./data/fineweb_val_*.bin"}
+    assert blocks(check("D101", with_runs(config=config)))
+    assert not check("D101", with_runs(config={"train_files": "./data/fineweb_train_*.bin"})).findings
+
+
+def test_d102_one_finding_for_runs_of_one_data_set() -> None:
+    nested = with_runs(train_shards=1499, dataset="/d/datasets/datasets/caseops")
+    answer = check("D102", nested)
+    assert blocks(answer) and len(answer.findings) == 1 and len(answer.findings[0].locations) == 3
+    assert not blocks(check("D102", with_runs(train_shards=1499, dataset="/d/datasets/caseops")))
+    assert check("D102", with_runs(train_shards=1499)).findings
+    assert not check("D102", with_runs(train_shards=80, dataset="/d/datasets/datasets/caseops")).findings
+    assert check("D102", with_runs(train_shards=None)).status is Status.NOT_ANALYSED
+
+
+def gates(**counts: int) -> dict[str, Any]:
+    return {"gates": (Gates(Location("train.log", 21), "hints", counts),)}
+
+
+def test_c102_gates_that_read_the_target() -> None:
+    assert blocks(check("C102", with_runs(**gates(token_gate=5, within_gate=1, word_gate=0))))
+    assert not check("C102", with_runs(**gates(token_gate=5, within_gate=0, word_gate=0, agree2plus=0))).findings
+    assert check("C102").status is Status.NOT_APPLICABLE
+    other = log("trial.log", run("trial.log", seed=5, finals=(final("trial.log", val_bpb=1.2),), **gates(within_gate=9)))
+    assert not blocks(check("C102", submission(logs=(*three_logs(), other))))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("Gates were tuned by a sweep over dumped distributions.", True),
+        ("The temperature was calibrated on validation tokens.", True),
+        ("Nothing was tuned on validation tokens.", True),
+        ("No constant was tuned on validation tokens.", False),
+        ("The learning rate was tuned.", False),
+        ("We fine-tuned on scored validation tokens.", False),
+    ],
+)
+def test_c107_sentences(sentence: str, found: bool) -> None:
+    answer = check("C107", submission(readme=f"# A record\n\n{sentence} It is small.\n"))
+    assert bool(answer.findings) == found and not blocks(answer)
+
+
+def test_t103_work_outside_the_timer() -> None:
+    answer = check("T103", with_runs(untimed=(Untimed(Location("train.log", 22), "outside timer", 164.5),)))
+    assert len(answer.findings) == 3 and figure(answer, "seconds_outside_timers") == 164.5
+    assert not check("T103").findings
+    generated = calibration("self-generated", 560.0)
+    assert len(check("T103", with_runs(calibrations=(generated,))).findings) == 3
+    assert not check("T103", with_runs(calibrations=(generated,), train_seconds=580.0)).findings
+    assert not check("T103", with_runs(calibrations=(calibration("self-generated", 100.0),))).findings
+
+
+# D106, D107 and S102: what the source text shows
+
+
+@pytest.mark.parametrize(
+    ("source", "ceiling"),
+    [
+        ("import requests\nrequests.get('http://x')\n", Severity.BLOCK),
+        ("from huggingface_hub import hf_hub_download as get\ndef main():\n    get('a', 'b')\nmain()\n", Severity.BLOCK),
+        ("import os\nos.system('curl http://x -o y')\n", Severity.BLOCK),
+        ("import subprocess as s, sys\ns.run([sys.executable, '-m', 'pip', 'install', 'x'])\n", Severity.BLOCK),
+        ("import requests\ndef never():\n    requests.get('http://x')\n", Severity.NOTE),
+        ("import os\nos.system('ls -l')\nprint('pip install x; curl http://x')\n", None),
+        ("class requests:\n    get = print\nrequests.get('http://x')\n", None),
+    ],
+)
+def test_d106_calls(source: str, ceiling: Severity | None) -> None:
+    answer = check("D106", with_source(source))
+    assert [f.ceiling for f in answer.findings] == ([ceiling] if ceiling else [])
+
+
+def test_d106_the_other_track_asks_for_review() -> None:
+    source = "import requests\nrequests.get('http://x')\n"
+    judged = replace(with_source(source), path="records/track_non_record_16mb/study")
+    assert [f.ceiling for f in check("D106", judged).findings] == [Severity.REVIEW]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("sp.encode(text.lower())\n", True),
+        ("ids = [sp.EncodeAsIds(t.casefold()) for t in texts]\n", True),
+        ("import unicodedata as u\nsp.encode(u.normalize('NFC', t))\n", True),
+        ("name = text.lower()\nsp.encode(text)\n", False),
+        ("print(text.lower().strip())\n", False),
+    ],
+)
+def test_d107_text_that_is_changed_before_it_is_encoded(source: str, found: bool) -> None:
+    assert bool(check("D107", with_source(source)).findings) == found
+
+
+def test_s102_follows_modules_through_the_folder() -> None:
+    files = {"a.py": "import parts.b\n", "parts/b.py": "KERNEL = 'kernels/k.cu'\n", "kernels/k.cu": "", "unused.py": ""}
+    judged = submission(
+        files=tuple(File(name, 100, text.encode()) for name, text in files.items()),
+        scripts={
+            "train_gpt.py": Script("train_gpt.py", 9, "import a\n"),
+            **{name: Script(name, 100, text) for name, text in files.items() if name.endswith(".py")},
+        },
+    )
+    answer = check("S102", judged)
+    assert figure(answer, "local_code") == 300
+    assert "kernels/k.cu" in answer.findings[0].message and "unused.py" not in answer.findings[0].message
+    assert not check("S102", replace(judged, logs=three_logs(code_bytes=309))).findings
+
+
+def test_s101_files_beside_the_script_are_a_total_of_their_own() -> None:
+    beside = File("layers.py", 200_000, b"x = 1\n")
+    judged = submission(
+        files=(beside,),
+        scripts={
+            "train_gpt.py": Script("train_gpt.py", len(SOURCE), "import layers\n"),
+            "layers.py": Script("layers.py", 200_000, "x = 1\n"),
+        },
+    )
+    answer = check("S101", judged)
+    assert figure(answer, "with_local_files_total") == 15_900_000 + len(SOURCE) + 200_000
+    assert not blocks(answer) and blocks(check("S101", judged, profile="strict"))
+
+
+# V101, V103 and V104
+
+
+def test_v101_against_the_record_that_stood() -> None:
+    dated = Metadata("submission.json", {"date": "2026-04-09"}, val_bpb=1.081)
+    logs = three_logs(finals=(final(val_bpb=1.0810),))
+    judged = submission(metadata=dated, logs=logs)
+    assert figure(check("V101", judged), "standing_bpb") == pytest.approx(1.08217956)
+    assert not check("V101", judged).findings
+    later = replace(judged, metadata=replace(dated, data={"date": "2026-04-12"}))
+    assert [f.ceiling for f in check("V101", later).findings] == [Severity.REVIEW]
+    named = check("V101", judged, as_of=datetime.date(2026, 4, 12))
+    assert blocks(named) and named.findings[0].message.count("1.07336")
+
+
+def test_v101_the_readmes_margin_binds_under_strict_only() -> None:
+    logs = tuple(
+        log(f"{seed}.log", run(f"{seed}.log", seed=seed, finals=(final(f"{seed}.log", val_bpb=1.0809 + seed / 1e7),)))
+        for seed in SEEDS
+    )
+    judged = submission(metadata=Metadata("submission.json", {"date": "2026-04-09"}, val_bpb=1.0809), logs=logs)
+    assert not check("V101", judged).findings
+    assert check("V101", judged, profile="strict").findings
+
+
+def test_v103_settings_that_name_the_run_may_differ() -> None:
+    def judged(*configs: dict[str, str]) -> Submission:
+        return submission(logs=tuple(log(f"{n}.log", run(f"{n}.log", seed=n, config=c)) for n, c in enumerate(configs)))
+
+    assert not check("V103", judged({"lr": "1", "run_id": "a"}, {"lr": "1", "run_id": "b"})).findings
+    assert not check("V103", judged({"lr": "1", "x": "/a"}, {"lr": "1", "x": "/b"}, {"lr": "1", "y": "2"})).findings
+    assert "lr" in check("V103", judged({"lr": "1"}, {"lr": "2"})).findings[0].message
+    assert check("V103", judged({})).status is Status.NOT_APPLICABLE
+    assert check("V103", judged({}, {})).status is Status.NOT_ANALYSED
+
+
+@given(st.lists(st.sampled_from(["a = 1", "b = 2", "c = 3", "d = 4"]), min_size=1, max_size=30))
+def test_v104_the_same_lines_are_the_same_script(lines: list[str]) -> None:
+    source = "\n".join(lines)
+    logs = tuple(replace(entry, embedded_source=source + "\n\n") for entry in three_logs())
+    judged = replace(with_source(source), logs=logs)
+    assert not check("V104", judged).findings
+    other = check("V104", replace(judged, logs=tuple(replace(entry, embedded_source="z = 0\n" * 40) for entry in logs)))
+    assert blocks(other) and figure(other, "least_share_of_equal_lines") == 0
 
 
 # P101 to P103

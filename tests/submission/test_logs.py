@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgolf_check.submission.logs import read_log
-from pgolf_check.submission.model import Log
+from pgolf_check.submission.model import Log, Run
 
 RULER = "=" * 100
 SOURCE = '"""A trainer."""\nimport torch\nfrom pathlib import Path\n\ndef main():\n    log0(f"final_x val_loss:{a} val_bpb:1.0")\n    return 1\n\nmain()'
@@ -159,3 +159,52 @@ def test_lines_that_state_no_score(line: str) -> None:
 @settings(deadline=None)
 def test_any_bytes_are_answered(data: bytes) -> None:
     read_log("x.log", data)
+
+
+def only(line: str) -> Run:
+    """The one run of a log of two steps that holds this line."""
+    log = read_log("a.log", f"step:1/2 train_loss:2.0 train_time:1ms\n{line}\nstep:2/2 train_loss:1.9 train_time:2ms\n".encode())
+    assert log is not None and len(log.runs) == 1
+    return log.runs[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "data"),
+    [
+        ("gptq:calibrating with 64 batches (training data)...", "training"),
+        ("full_gptq:collecting Hessians calib_batches=256", ""),
+        ("gptq_loop_aware:merged 41 Hessians (16 crawler from phase2)", ""),
+        ("gptq:generating autoregressive calibration data (64 seqs x 2048 tokens, temp=0.8)...", "self-generated"),
+        ("gptq:using validation data for calibration (256 seqs)", "validation"),
+    ],
+)
+def test_calibration_lines(line: str, data: str) -> None:
+    assert [c.data for c in only(line).calibrations] == [data]
+
+
+@pytest.mark.parametrize(
+    "line", ["gptq_calib_batches:256 gptq_hessian:on", "  gptq_calibration_batches: 64", 'log0(f"gptq:calibrating {n}")']
+)
+def test_settings_are_no_calibration(line: str) -> None:
+    assert not only(line).calibrations
+
+
+@pytest.mark.parametrize(
+    "line", ["Validation tokens: 40,540,160", "val_tokens: 40540160", "val_loader:shards pattern=x tokens:40540160"]
+)
+def test_validation_tokens(line: str) -> None:
+    log = read_log("a.log", f"{line}\nstep:1/2 train_loss:2.0 train_time:1ms\n".encode())
+    assert log is not None and log.runs[0].val_tokens == 40_540_160
+
+
+def test_work_outside_the_timers() -> None:
+    found = only("ngram_tilt:precompute_outside_timer_done elapsed=164.53s total_targets=47851520").untimed
+    assert [u.seconds for u in found] == [164.53]
+    assert not only("ngram_tilt:precompute_done elapsed=164.53s").untimed
+
+
+def test_gates() -> None:
+    found = only("ngram_tilt:hints total=9 gated=3 token_gate=2 within_gate=1 word_gate=0 agree2plus=0").gates
+    assert [dict(g.counts) for g in found] == [
+        {"total": 9, "gated": 3, "token_gate": 2, "within_gate": 1, "word_gate": 0, "agree2plus": 0}
+    ]

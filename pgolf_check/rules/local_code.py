@@ -1,0 +1,80 @@
+"""Which files of the folder the entry script brings in when it runs: modules that it imports, and files whose name it holds as a text.
+
+Read from the source alone, through local modules; an import that the run may skip counts as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pgolf_check.model import Location
+from pgolf_check.rules.source import lowered
+from pgolf_check.static import ir
+from pgolf_check.static.walk import walk
+from pgolf_check.submission.model import File, Submission
+
+NATIVE = frozenset({".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".rs", ".so", ".pyx"})
+NOT_COUNTED = frozenset({".model", ".vocab", ".ptz", ".log", ".md", ".sh", ".toml", ".csv", ".txt", ".jsonl"})
+"""Tokenizers and what no run needs; `.ptz` is the artifact itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of the folder and where the run brings it in."""
+
+    file: File
+    place: Location
+
+    @property
+    def is_code(self) -> bool:
+        return PurePosixPath(self.file.path).suffix in NATIVE | {".py"}
+
+
+def local_files(submission: Submission) -> list[LocalFile]:
+    """The files beside the entry script that it imports or opens, by path."""
+    found: dict[str, LocalFile] = {}
+    pending = [submission.entry]
+    while pending:
+        path = pending.pop()
+        for name, place in _named(submission, path):
+            file = submission.file(name)
+            if file is not None and name != submission.entry and name not in found:
+                found[name] = LocalFile(file, place)
+                if name.endswith(".py"):
+                    pending.append(name)
+    return [found[name] for name in sorted(found)]
+
+
+def _named(submission: Submission, path: str) -> Iterator[tuple[str, Location]]:
+    """(path of a file, place) of each that a script brings in."""
+    script = submission.scripts.get(path)
+    module = lowered(script.text) if script is not None and script.text is not None else None
+    if module is None:
+        return
+    folders = {PurePosixPath(path).parent, PurePosixPath(submission.entry).parent, PurePosixPath(".")}
+    names = {f.path for f in submission.files}
+    for node in walk(module):
+        place = Location(path, *ir.place(node.at))
+        for dotted in _imported(node):
+            for folder in folders:
+                for candidate in (folder / f"{dotted}.py", folder / dotted / "__init__.py"):
+                    if str(candidate) in names:
+                        yield str(candidate), place
+    by_name = {PurePosixPath(name).name: name for name in names if PurePosixPath(name).suffix not in NOT_COUNTED}
+    by_name.pop("submission.json", None)
+    for node in walk(module):
+        if isinstance(node, ir.Const) and isinstance(node.value, str) and node.value.rpartition("/")[2] in by_name:
+            yield by_name[node.value.rpartition("/")[2]], Location(path, *ir.place(node.at))
+
+
+def _imported(node: ir.Node) -> Iterator[str]:
+    """The dotted modules of an import, as paths; `from a import b` may mean a/b."""
+    if isinstance(node, ir.Import):
+        yield from (name.replace(".", "/") for name, _, _ in node.items)
+    elif isinstance(node, ir.ImportFrom):
+        base = node.module.replace(".", "/")
+        if base:
+            yield base
+        yield from (f"{base}/{name}".lstrip("/") for name, _ in node.items)
