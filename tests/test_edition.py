@@ -47,6 +47,19 @@ def test_a_reviewers_edition_is_read(tmp_path: Path) -> None:
     assert load_edition(str(file)).artifact_bytes == 1_000_000
 
 
+def test_an_edition_that_extends_the_shipped_one_states_what_differs(tmp_path: Path) -> None:
+    shipped(tmp_path)
+    file = tmp_path / "mine.toml"
+    own = 'extends = "shipped"\nname = "mine"\ngrandfathered = []\n[artifact]\nbytes = 5\n[training]\nseconds = 7\n'
+    file.write_text(own, encoding="utf-8")
+    mine, base = load_edition(str(file)), load_edition(None)
+    assert (mine.name, mine.artifact_bytes, mine.training.seconds, mine.grandfathered) == ("mine", 5, 7.0, ())
+    assert mine.training.grace == base.training.grace and mine.validation == base.validation
+    file.with_name("other.toml").write_text(own.replace("shipped", "another"), encoding="utf-8")
+    with pytest.raises(UserError, match="extends is 'another'"):
+        load_edition(str(file.with_name("other.toml")))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

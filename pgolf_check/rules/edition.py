@@ -142,7 +142,10 @@ class Edition:
 
 @lru_cache(maxsize=8)
 def load_edition(path: str | None) -> Edition:
-    """The edition in a TOML file that the reviewer names, or the one that ships with the checker."""
+    """The edition in a TOML file that the reviewer names, or the one that ships with the checker.
+
+    With `extends = "shipped"` a file states only what differs from the shipped edition.
+    """
     file: Traversable = Path(path) if path is not None else rulebook_dir() / "edition.toml"
     shown = path if path is not None else "rules/edition.toml"
     try:
@@ -153,6 +156,8 @@ def load_edition(path: str | None) -> Edition:
         raise UserError(f"{shown}: the edition is not TOML: {error}") from error
     try:
         folder: Traversable = Path(path).parent if path is not None else rulebook_dir()
+        if path is not None and data.get("extends") is not None:
+            data = _extended(data)
         return _edition(data, _leaderboard(folder / str(data["leaderboard"])))
     except KeyError as error:
         raise UserError(f"{shown}: the edition lacks {error.args[0]!r}; rules/edition.toml shows the form") from error
@@ -160,6 +165,17 @@ def load_edition(path: str | None) -> Edition:
         raise UserError(
             f"{shown}: the edition has a value of the wrong kind: {error}; rules/edition.toml shows the form"
         ) from error
+
+
+def _extended(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped edition with the values of `data`: tables are filled up, everything else is replaced."""
+    if data["extends"] != "shipped":
+        raise ValueError(f"extends is {data['extends']!r} where 'shipped' was expected")
+    shipped = tomllib.loads((rulebook_dir() / "edition.toml").read_text(encoding="utf-8"))
+    return {
+        name: {**shipped[name], **data[name]} if isinstance(shipped.get(name), dict) and isinstance(data.get(name), dict) else value
+        for name, value in {**shipped, **data}.items()
+    }
 
 
 def _edition(data: Mapping[str, Any], leaderboard: tuple[Record, ...]) -> Edition:

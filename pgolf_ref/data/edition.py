@@ -1,6 +1,6 @@
 """The edition of a data folder: the reference data that `pgolf-check --edition` judges submissions on this data by.
 
-The caps and budgets are those of the challenge; the validation split is this folder's, with its tail.
+It states what is this folder's own, the validation split with its tail above all, and extends the shipped edition.
 """
 
 import json
@@ -13,34 +13,16 @@ EDITION, LEADERBOARD = "edition.toml", "leaderboard.csv"
 
 _TEMPLATE = string.Template("""\
 # Reference data for submissions trained on the data in this folder. Written by `pgolf-train prepare`.
+# What is not stated here is that of the edition that ships with pgolf-check: the caps, the budgets, the hardware, the packages.
 
 name = $name
+extends = "shipped"
 leaderboard = "leaderboard.csv"
+grandfathered = []
 
-[artifact]
-bytes = 16_000_000
-
-[training]
-seconds = 600
-grace = 1
-
-[evaluation]
-seconds = 600
-grace = 1
-
-[hardware]
-gpu = "H100 SXM"
-count = 8
-
-[runs]
-minimum = 3
-
-[tracks]
-record = "track_10min_16mb"
-other = "track_non_record_16mb"
-
-[environment]
-packages = ["torch", "numpy", "sentencepiece", "triton", "brotli", "zstandard"]
+[data]
+usual_shards = $shards
+overlapping_shards = []
 
 [validation]
 bytes = $bytes
@@ -51,11 +33,6 @@ name = $name
 dataset = $name
 tokens = $tokens
 bytes = $bytes
-
-[[significance]]
-from = 2026-03-18
-margin_nats = 0.005
-p = 0.01
 """)
 
 _COLUMNS = (
@@ -64,7 +41,7 @@ _COLUMNS = (
 )
 
 
-def write_edition(folder: Path, name: str, tokens: int, bytes: int) -> None:
-    """`tokens` are the scored targets of the validation split, `bytes` the bytes that they stand for."""
+def write_edition(folder: Path, name: str, shards: int, tokens: int, bytes: int) -> None:
+    """`shards` are those for training, `tokens` the scored targets of the validation split, `bytes` what these stand for."""
     write_text(folder / LEADERBOARD, _COLUMNS)
-    write_text(folder / EDITION, _TEMPLATE.substitute(name=json.dumps(name), tokens=tokens, bytes=bytes))
+    write_text(folder / EDITION, _TEMPLATE.substitute(name=json.dumps(name), shards=shards, tokens=tokens, bytes=bytes))

@@ -79,7 +79,7 @@ class _Preparation:
         self.write_split("train", tokenizer, validation)
         self.progress("check", "")
         manifest = self.manifest(tokenizer)
-        write_edition(self.out, manifest["name"], **manifest["validation"])
+        write_edition(self.out, manifest["name"], len(shard_files(self.out, "train")), **manifest["validation"])
         write_json(self.out / MANIFEST, manifest)
         return manifest
 
