@@ -14,7 +14,7 @@ from functools import reduce
 
 from pgolf_check.static import ir
 from pgolf_check.static.counters import begin, counters, widen
-from pgolf_check.static.effects.sequences import elements, iterate
+from pgolf_check.static.effects.sequences import elements, iterate, set_mapping
 from pgolf_check.static.expressions import evaluate, truth
 from pgolf_check.static.heap import Delta
 from pgolf_check.static.machine import LoopFrame, Machine
@@ -308,7 +308,7 @@ def run_comprehension(m: Machine, node: ir.Comprehension, scope: Scope) -> Value
     keys: list[Value] = []
     exact = _clause(m, node, 0, inner, keys, values)
     if node.kind == "dict":
-        return _mapping(keys, values, exact)
+        return _mapping(m, keys, values, exact)
     kind = "generator" if node.kind == "generator" else node.kind
     if exact and len(values) <= 64:
         return Sequence(kind, tuple(values))
@@ -322,12 +322,12 @@ def _joined(values: list[Value]) -> Value:
     return None if result is NO_REST else result
 
 
-def _mapping(keys: list[Value], values: list[Value], exact: bool) -> Mapping:
+def _mapping(m: Machine, keys: list[Value], values: list[Value], exact: bool) -> Mapping:
     mapping = Mapping()
     for key, value in zip(keys, values, strict=True):
         known = constant(key)
         if known is NO_CONST or not exact:
-            mapping.rest = value if mapping.rest is NO_REST else join(mapping.rest, value)
+            set_mapping(m, mapping, key if known is NO_CONST else Data(scalar=True), value)
         else:
             mapping.items[known] = value
     return mapping

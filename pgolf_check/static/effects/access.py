@@ -122,10 +122,7 @@ def alias(value: Data) -> Data:
 def set_attribute(m: Machine, obj: Value, name: str, value: Value) -> None:
     kind = type(obj)
     if kind is Instance:
-        if name in ("training",) or type(obj.cls) is str and obj.state is not None and name in ("weight", "bias"):
-            _set_parameter(m, obj, name, value)
-        else:
-            m.heap.put_item(obj.attrs, name, value)
+        _set_instance_attribute(m, obj, name, value)
     elif kind is ModuleScope:
         m.heap.put_item(obj.names, name, value)
     elif kind is Class:
@@ -143,10 +140,15 @@ def set_attribute(m: Machine, obj: Value, name: str, value: Value) -> None:
                 set_attribute(m, option, name, value)
 
 
-def _set_parameter(m: Machine, obj: Instance, name: str, value: Value) -> None:
+def _set_instance_attribute(m: Machine, obj: Instance, name: str, value: Value) -> None:
+    """A module's tensor that is replaced changes the module; so does a parameter that was made from tokens."""
     present = obj.attrs.get(name)
     m.heap.put_item(obj.attrs, name, value)
-    if name != "training" and type(value) is Data and value.owner is None and type(present) is Data and present.owner is not None:
+    if obj.state is None or type(value) is not Data:
+        return
+    if value.owner is not None:
+        m.update(value.owner, value.deps, "write")
+    elif type(obj.cls) is str and name in ("weight", "bias") and type(present) is Data and present.owner is not None:
         m.write(present, deps_of(value), replace=True)
 
 

@@ -81,7 +81,16 @@ def pure(m: Machine, args: Args, keywords: Keywords) -> Data:
 
 
 def call_external(m: Machine, path: str, args: Args, keywords: Keywords, scope: Scope | None) -> Value:
-    """Call a function or class outside the submission, by dotted name."""
+    """Call a function or class outside the submission, by dotted name; a tensor given as `out` is what it returns."""
+    result = _called(m, path, args, keywords)
+    out = keywords.get("out")
+    if type(out) is not Data or not path.startswith(("torch.", "numpy.")):
+        return result
+    m.write(out, deps_of(result), replace=True)
+    return out
+
+
+def _called(m: Machine, path: str, args: Args, keywords: Keywords) -> Value:
     package, _, name = path.partition(".")
     last = path.rpartition(".")[2]
     effect = FUNCTIONS.get(path)
@@ -342,6 +351,12 @@ def _gather(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value
     return pure(m, (receiver, index), {})
 
 
+def _take_along(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    """take_along_dim, take_along_axis: `gather` with the index first."""
+    index = args[0] if args else keywords.get("indices")
+    return _gather(m, receiver, (None, index), {})
+
+
 def _logarithm(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     return Data(logarithm(m, deps_of(receiver)), receiver.tags)
 
@@ -411,7 +426,7 @@ METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "nonzero": _positions,
     "argwhere": _positions,
     "gather": _gather,
-    "take_along_dim": _gather,
+    "take_along_dim": _take_along,
     "log": _logarithm,
     "log2": _logarithm,
     "log1p": _logarithm,
@@ -552,6 +567,13 @@ def _gather_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     return _gather(m, source, args[1:], keywords)
 
 
+def _take_along_function(m: Machine, args: Args, keywords: Keywords) -> Value:
+    source = args[0] if args else keywords.get("input", keywords.get("arr"))
+    if type(source) is not Data:
+        return pure(m, args, keywords)
+    return _take_along(m, source, args[1:], keywords)
+
+
 def _log_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     known = constant(args[0]) if args else NO_CONST
     if isinstance(known, (int, float)) and known > 0 and len(args) == 1:
@@ -560,12 +582,7 @@ def _log_function(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _minimum(m: Machine, args: Args, keywords: Keywords) -> Value:
-    result = pure(m, args, keywords)
-    out = keywords.get("out")
-    chosen = lowest(m, args, result)
-    if type(out) is Data:
-        m.write(out, chosen.deps, replace=True)
-    return chosen
+    return lowest(m, args, pure(m, args, keywords))
 
 
 def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -835,7 +852,8 @@ LAST: dict[tuple[str, str], Effect] = {
     **_group("torch", "take index_select", _take), **_group("numpy", "take", _take),
     **_group("torch", _COMBINE, _combine), **_group("numpy", _COMBINE, _combine),
     **_group("torch", "cross_entropy nll_loss linear_cross_entropy fused_linear_cross_entropy", _cross_entropy),
-    **_group("torch", "gather take_along_dim take_along_axis", _gather_function), **_group("numpy", "take_along_axis", _gather_function),
+    **_group("torch", "gather", _gather_function), **_group("torch", "take_along_dim", _take_along_function),
+    **_group("numpy", "take_along_axis", _take_along_function), **_group("torch", "is_tensor is_floating_point is_complex numel", _known(Data(scalar=True))),
     **_group("torch", LOGARITHMS, _log_function), **_group("numpy", LOGARITHMS, _log_function),
     **_group("torch", "bincount", _count_function), **_group("numpy", "bincount", _count_function),
     **_group("torch", "exp exp2", _exponential_function), **_group("numpy", "exp exp2", _exponential_function),
