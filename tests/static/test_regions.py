@@ -167,3 +167,15 @@ HISTOGRAM = """
 @pytest.mark.parametrize(("counted", "found"), [("y", set()), ("tokens", {"C301"})])
 def test_a_histogram_is_a_table(counted: str, found: set[str]) -> None:
     assert bool(rules(HISTOGRAM.format(counted=counted))) == bool(found)
+
+
+FUSED = """
+    from liger_kernel.ops.fused_linear_cross_entropy import LigerFusedLinearCrossEntropyFunction
+    x, y = tokens[:-1], tokens[1:]
+    train(x, y)
+    total += LigerFusedLinearCrossEntropyFunction.apply(x, model.head.weight, y, None, 0, 0, 0.0, True, "mean")
+"""
+
+
+def test_a_fused_loss_is_a_score() -> None:
+    assert rules(FUSED) == {"D101"}

@@ -560,6 +560,12 @@ def _cross_entropy(m: Machine, args: Args, keywords: Keywords) -> Value:
     return Data(m.score(deps_of(prediction), deps_of(target)), tags_of(prediction) | tags_of(target))
 
 
+def _fused_cross_entropy(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """Loss of hidden values times a weight against targets; a tuple with it in some versions."""
+    prediction, target = union(deps_of(a) for a in args[:2]), args[2] if len(args) > 2 else None
+    return Data(m.score(prediction, deps_of(target)), tags_of(target))
+
+
 def _gather_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     source = args[0] if args else keywords.get("input", Data())
     if type(source) is not Data:
@@ -823,6 +829,7 @@ FUNCTIONS: dict[str, Effect] = {
     "torch.autograd.grad": _autograd, "numpy.add.at": _at_method, "numpy.subtract.at": _at_method, "numpy.maximum.at": _at_method,
     "numpy.copyto": _copyto, "json.dump": _json_dump, "sys.stdout.write": _log_text, "sys.stderr.write": _log_text,
     "subprocess.run": _subprocess, "subprocess.check_output": _subprocess, "subprocess.Popen": _subprocess,
+    "liger_kernel.ops.fused_linear_cross_entropy.LigerFusedLinearCrossEntropyFunction.apply": _fused_cross_entropy,
     "torch.utils.checkpoint.checkpoint": _checkpoint, "torch.manual_seed": _known(None),
     "math.log": _log_function, "math.log2": _log_function, "math.log1p": _log_function, "math.sqrt": arithmetic(math.sqrt),
     "math.ceil": arithmetic(math.ceil), "math.floor": arithmetic(math.floor), "math.exp": _exponential_function,
