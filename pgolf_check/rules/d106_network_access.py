@@ -14,9 +14,9 @@ from pgolf_check.rules.answers import failed, not_analysed, not_applicable
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.local_code import local_files
 from pgolf_check.rules.runs import is_record
-from pgolf_check.rules.source import lowered
+from pgolf_check.rules.source import reading
 from pgolf_check.static import ir
-from pgolf_check.static.walk import bound_names, calls, dotted, library_name, walk
+from pgolf_check.static.walk import dotted, library_name, walk
 from pgolf_check.submission.model import Submission
 
 CODE = "D106"
@@ -45,14 +45,9 @@ def check(facts: Facts) -> Answer:
 
 def _of_script(facts: Facts, submission: Submission, path: str) -> Iterator[Finding]:
     script = submission.scripts.get(path)
-    module = lowered(script.text) if script is not None and script.text is not None else None
-    if module is None:
-        return
-    bound = bound_names(module)
-    fetching = [(call, what) for call in calls(module) if (what := _fetches(call, bound))]
-    if not fetching:
-        return
-    started = _started(module)
+    read = reading(script.text) if script is not None and script.text is not None else None
+    fetching = [(call, what) for call in read.calls if (what := _fetches(call, read.bound))] if read is not None else []
+    started = _started(read.module) if read is not None and fetching else frozenset()
     for call, what in fetching:
         place = Location(path, *ir.place(call.at))
         runs = call.at in started
@@ -75,7 +70,7 @@ def _fetches(call: ir.Call, bound: dict[str, str]) -> str:
     return ""
 
 
-def _started(module: ir.Module) -> set[int]:
+def _started(module: ir.Module) -> frozenset[int]:
     """The places of the calls that a start of the file reaches: at its top level, and in functions whose names are used there."""
     functions: dict[str, list[ir.Node]] = {}
     for node in walk(module):
@@ -94,7 +89,7 @@ def _started(module: ir.Module) -> set[int]:
                 pending.extend(
                     part for found in functions[name] if isinstance(found, ir.Function | ir.Class) for part in found.body
                 )
-    return reached
+    return frozenset(reached)
 
 
 def _outside_functions(node: ir.Node) -> Iterator[ir.Node]:

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from pgolf_check.model import Answer, Certainty, Finding, Location, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.source import lowered
+from pgolf_check.rules.source import reading
 from pgolf_check.static import ir
-from pgolf_check.static.walk import bound_names, calls, library_name
+from pgolf_check.static.walk import calls, library_name
 from pgolf_check.stats.pieces import read_pieces
 from pgolf_check.submission.model import Script
 
@@ -38,14 +38,13 @@ def _models(facts: Facts) -> Iterator[Finding]:
 
 def _folded(script: Script) -> Iterator[Finding]:
     """The calls that encode a text whose letters were changed in the same expression."""
-    module = lowered(script.text) if script.text is not None else None
-    if module is None:
+    read = reading(script.text) if script.text is not None else None
+    if read is None:
         return
-    bound = bound_names(module)
-    for call in calls(module):
+    for call in read.calls:
         if isinstance(call.func, ir.Attr) and call.func.name in ENCODES:
             for inner in (inner for argument in call.args for inner in calls(argument.value)):
                 method = inner.func.name if isinstance(inner.func, ir.Attr) else ""
-                if method in FOLDS and not inner.args or library_name(inner, bound) == "unicodedata.normalize":
+                if method in FOLDS and not inner.args or library_name(inner, read.bound) == "unicodedata.normalize":
                     told = f"text is changed by {method or 'normalize'} before it is encoded"
                     yield Finding(CODE, Witness.PAPER, Certainty.LIKELY, told, (Location(script.path, *ir.place(call.at)),))

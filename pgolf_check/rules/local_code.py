@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pgolf_check.model import Location
-from pgolf_check.rules.source import lowered
+from pgolf_check.rules.source import reading
 from pgolf_check.static import ir
-from pgolf_check.static.walk import walk
 from pgolf_check.submission.model import File, Submission
 
 NATIVE = frozenset({".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".rs", ".so", ".pyx"})
@@ -50,30 +49,30 @@ def local_files(submission: Submission) -> list[LocalFile]:
 def _named(submission: Submission, path: str) -> Iterator[tuple[str, Location]]:
     """(path of a file, place) of each that a script brings in."""
     script = submission.scripts.get(path)
-    module = lowered(script.text) if script is not None and script.text is not None else None
-    if module is None:
+    read = reading(script.text) if script is not None and script.text is not None else None
+    if read is None:
         return
     folders = {PurePosixPath(path).parent, PurePosixPath(submission.entry).parent, PurePosixPath(".")}
     names = {f.path for f in submission.files}
-    for node in walk(module):
-        place = Location(path, *ir.place(node.at))
-        for dotted in _imported(node):
+    for statement in read.imports:
+        for dotted in _imported(statement):
             for folder in folders:
                 for candidate in (folder / f"{dotted}.py", folder / dotted / "__init__.py"):
                     if str(candidate) in names:
-                        yield str(candidate), place
+                        yield str(candidate), Location(path, *ir.place(statement.at))
     by_name = {PurePosixPath(name).name: name for name in names if PurePosixPath(name).suffix not in NOT_COUNTED}
     by_name.pop("submission.json", None)
-    for node in walk(module):
-        if isinstance(node, ir.Const) and isinstance(node.value, str) and node.value.rpartition("/")[2] in by_name:
-            yield by_name[node.value.rpartition("/")[2]], Location(path, *ir.place(node.at))
+    for text in read.texts:
+        name = text.value.rpartition("/")[2]
+        if name in by_name:
+            yield by_name[name], Location(path, *ir.place(text.at))
 
 
-def _imported(node: ir.Node) -> Iterator[str]:
+def _imported(node: ir.Import | ir.ImportFrom) -> Iterator[str]:
     """The dotted modules of an import, as paths; `from a import b` may mean a/b."""
     if isinstance(node, ir.Import):
         yield from (name.replace(".", "/") for name, _, _ in node.items)
-    elif isinstance(node, ir.ImportFrom):
+    else:
         base = node.module.replace(".", "/")
         if base:
             yield base

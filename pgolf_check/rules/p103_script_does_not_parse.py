@@ -14,29 +14,27 @@ from pathlib import PurePosixPath
 from pgolf_check.model import Answer, Certainty, Finding, Location, Witness
 from pgolf_check.rules.answers import failed, not_analysed, not_applicable
 from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.source import parsed
 from pgolf_check.static import ir
+from pgolf_check.static.lower import CannotParse
 from pgolf_check.submission.model import Submission
 
 CODE = "P103"
 
 
 def check(facts: Facts) -> Answer:
-    from pgolf_check.static.cache import lower_cached
-    from pgolf_check.static.lower import CannotParse
-
     submission = facts.submission
     script = submission.scripts.get(submission.entry)
     if script is None:
         return not_applicable(CODE, "there is no script, see P101")
     if script.text is None:
         return not_analysed(CODE, f"{script.path} cannot be read, see X101")
-    try:
-        module = lower_cached(script.text)
-    except CannotParse as error:
+    module = parsed(script.text)
+    if isinstance(module, CannotParse):
         if _compiles(script.text):
-            return not_analysed(CODE, f"{script.path} is valid for this interpreter, but the checker's parser refuses it: {error}")
-        place = Location(script.path, error.line, error.column)
-        return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {error}", place)])
+            return not_analysed(CODE, f"{script.path} is valid for this interpreter, but the checker's parser refuses it: {module}")
+        place = Location(script.path, module.line, module.column)
+        return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {module}", place)])
     present = _present(facts)
     if "__package__" in module.locals:
         present.update({".", ".."})

@@ -6,13 +6,19 @@ For readings of the source that need no abstract run: which library is called wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
-from functools import cache
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pgolf_check.static import ir
 
-_PARTS = (ir.Node, ir.Arg, ir.Clause, ir.Param, ir.Case, ir.Module)
+_PLAIN = frozenset({"int", "str", "bool", "str | None", "frozenset[str]", "tuple[str, ...]"})
+_KINDS = tuple(kind for kind in vars(ir).values() if isinstance(kind, type) and is_dataclass(kind))
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(f.name for f in reversed(fields(kind)) if f.type not in _PLAIN and kind is not ir.Const) for kind in _KINDS
+}
+"""Of each kind of node or part, the fields that hold others, last one first; a literal holds none."""
+
+_NODES = frozenset(kind for kind in _KINDS if issubclass(kind, ir.Node))
 
 
 def walk(node: Any) -> Iterator[ir.Node]:
@@ -20,18 +26,14 @@ def walk(node: Any) -> Iterator[ir.Node]:
     pending = [node]
     while pending:
         current = pending.pop()
-        if isinstance(current, ir.Node):
-            yield current
-        if isinstance(current, _PARTS):
-            kind: type = type(current)
-            pending.extend(getattr(current, name) for name in reversed(_field_names(kind)))
-        elif isinstance(current, tuple):
+        kind: type = type(current)
+        if kind is tuple:
             pending.extend(reversed(current))
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name != "at")
+        elif kind in _FIELDS:
+            if kind in _NODES:
+                yield current
+            for name in _FIELDS[kind]:
+                pending.append(getattr(current, name))
 
 
 def calls(node: Any) -> Iterator[ir.Call]:
@@ -48,16 +50,13 @@ def dotted(node: ir.Node) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ir.Name) else ""
 
 
-def bound_names(module: ir.Module) -> dict[str, str]:
-    """What each imported name stands for: {"sp": "subprocess", "run": "subprocess.run"}; imports anywhere in the file."""
-    found: dict[str, str] = {}
-    for node in walk(module):
-        if isinstance(node, ir.Import):
-            for name, bound, top in node.items:
-                found[bound] = name.partition(".")[0] if top else name
-        elif isinstance(node, ir.ImportFrom) and not node.level:
-            found.update({bound: f"{node.module}.{name}" for name, bound in node.items})
-    return found
+def bind(statement: ir.Import | ir.ImportFrom, bound: dict[str, str]) -> None:
+    """Add what the imported names stand for: {"sp": "subprocess", "run": "subprocess.run"}; relative imports are left out."""
+    if isinstance(statement, ir.Import):
+        for name, local, top in statement.items:
+            bound[local] = name.partition(".")[0] if top else name
+    elif not statement.level:
+        bound.update({local: f"{statement.module}.{name}" for name, local in statement.items})
 
 
 def library_name(call: ir.Call, bound: dict[str, str]) -> str:
