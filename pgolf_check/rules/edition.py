@@ -63,6 +63,8 @@ class Validation:
 
     bytes: int
     tolerance: float
+    tail: float
+    """Share of the split whose absence asks for review instead of blocking."""
     splits: tuple[Split, ...]
 
 
@@ -210,7 +212,9 @@ def _budget(table: Mapping[str, Any]) -> Budget:
 
 
 def _validation(table: Mapping[str, Any]) -> Validation:
-    return Validation(_count(table["bytes"]), float(table["tolerance"]), tuple(_split(s) for s in table["splits"]))
+    return Validation(
+        _count(table["bytes"]), float(table["tolerance"]), float(table["tail"]), tuple(_split(s) for s in table["splits"])
+    )
 
 
 def _data(table: Mapping[str, Any]) -> Data:

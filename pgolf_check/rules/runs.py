@@ -17,6 +17,9 @@ from pgolf_check.static.claim import claimed_lines
 from pgolf_check.submission.model import FinalLine, Log, Run, Submission
 
 OTHER_TRACK = re.compile(r"non[-_ ]?record|unlimited", re.IGNORECASE)
+HEAD = 300
+"""Characters of a README that say what kind of submission it is."""
+OTHER_GPUS = re.compile(r"\b(?:A100|A40|A6000|L40S?|B200|H200|GH200|RTX|[345]090|MI\d{3}X?|MPS|MLX|TPU)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +51,27 @@ class LoggedRun:
 
 
 def is_record(facts: Facts) -> bool:
-    """Whether the submission claims a place in the record track; by its folder, else by its metadata."""
-    parts = PurePosixPath(facts.submission.path.replace("\\", "/").rpartition(":")[2]).parts
+    """Whether the submission claims a place in the record track: by its folder, else by what it says of itself."""
+    submission = facts.submission
+    parts = PurePosixPath(submission.path.replace("\\", "/").rpartition(":")[2]).parts
     if facts.edition.record_track in parts or facts.edition.other_track in parts:
         return facts.edition.record_track in parts
-    metadata = facts.submission.metadata
-    return metadata is None or OTHER_TRACK.search(metadata.track) is None
+    metadata = submission.metadata
+    stated = (metadata.track or str(metadata.data.get("name", ""))) if metadata is not None else ""
+    if OTHER_TRACK.search(stated) is not None:
+        return False
+    return bool(metadata is not None and metadata.track) or OTHER_TRACK.search(submission.readme[:HEAD]) is None
 
 
 def claims_hardware(facts: Facts) -> bool:
     """Whether the submission says that it ran on as many GPUs of the kind as the edition's machine has."""
     machine = facts.edition.hardware
     metadata = facts.submission.metadata
-    stated = str(metadata.data.get("hardware", metadata.data.get("gpu", ""))) if metadata is not None else ""
+    stated = str(metadata.data.get("hardware") or metadata.data.get("gpu") or "") if metadata is not None else ""
     told = re.compile(rf"\b{machine.count} ?[x×] ?(?:NVIDIA )?{re.escape(machine.gpu.split()[0])}", re.IGNORECASE)
-    return any(told.search(text) for text in (stated, facts.submission.readme))
+    if stated:
+        return told.search(stated) is not None
+    return told.search(facts.submission.readme) is not None and OTHER_GPUS.search(facts.submission.readme) is None
 
 
 def counted_runs(submission: Submission) -> tuple[LoggedRun, ...]:

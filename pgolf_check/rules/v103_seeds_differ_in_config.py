@@ -35,7 +35,7 @@ def check(facts: Facts) -> Answer:
 
 def _settings(runs: Sequence[LoggedRun]) -> Iterator[str]:
     """The settings that all runs state and that differ."""
-    configs = [r.run.config for r in runs if r.run.config]
+    configs = [{k: v for k, v in r.run.config.items() if not _names_the_seed(r, v)} for r in runs if r.run.config]
     shared = set.intersection(*map(set, configs)) if configs else set()
     differing = []
     for name in sorted(shared):
@@ -45,6 +45,13 @@ def _settings(runs: Sequence[LoggedRun]) -> Iterator[str]:
     if differing:
         more = f" and {len(differing) - SETTINGS} more" if len(differing) > SETTINGS else ""
         yield f"the runs differ in {', '.join(differing[:SETTINGS])}{more}"
+
+
+def _names_the_seed(logged: LoggedRun, value: str) -> bool:
+    """Whether a setting is the run's seed under another name; a log that prints none has it in its file name."""
+    return value.isdigit() and (
+        value == str(logged.run.seed) or (logged.run.seed is None and value in re.findall(r"\d+", logged.log.path))
+    )
 
 
 def _sources(runs: Sequence[LoggedRun]) -> Iterator[str]:

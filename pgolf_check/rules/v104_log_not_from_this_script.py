@@ -18,22 +18,26 @@ NAMED = 5
 
 def check(facts: Facts) -> Answer:
     submission = facts.submission
-    script = submission.scripts.get(submission.entry)
-    logs = {r.log.path: r for r in counted_runs(submission) if r.log.embedded_source}
-    if script is None or script.text is None or not logs:
-        return not_applicable(CODE, "no log holds the source of its run")
-    texts = _forms(submission, script)
-    shares = {path: max(_share(r.log.embedded_source or "", text) for text in texts) for path, r in logs.items()}
-    figures = [Figure("least_share_of_equal_lines", round(min(shares.values()), 4))]
-    findings = [_finding(facts, logs[path], script, share) for path, share in shares.items() if share < 1]
+    runs = counted_runs(submission)
+    claimed = [r for r in runs if r.claimed]
+    logs = {r.log.path: r for r in claimed or runs if r.log.embedded_source}
+    scripts = [script for script in submission.scripts.values() if script.text is not None]
+    if submission.entry not in {script.path for script in scripts} or not logs:
+        return not_applicable(CODE, "no log that counts holds the source of its run")
+    forms = [(script, text) for script in scripts for text in _forms(submission, script)]
+    nearest = {path: max((_share(r.log.embedded_source or "", text), s.path) for s, text in forms) for path, r in logs.items()}
+    figures = [Figure("least_share_of_equal_lines", round(min(share for share, _ in nearest.values()), 4))]
+    findings = [
+        _finding(facts, logs[path], submission.scripts[script], share) for path, (share, script) in nearest.items() if share < 1
+    ]
     return failed(CODE, findings, figures)
 
 
 def _forms(submission: Submission, script: Script) -> list[str]:
-    """The script as shipped and as decoded."""
+    """A script as shipped and as decoded."""
     file = submission.file(script.path)
-    raw = file.data.decode("utf-8", "replace") if file is not None and file.data is not None else ""
-    return [script.text or "", raw]
+    raw = file.data.decode("utf-8", "replace") if script.layers and file is not None and file.data is not None else ""
+    return [form for form in (script.text or "", raw) if form]
 
 
 def _share(logged: str, text: str) -> float:
@@ -49,7 +53,7 @@ def _lines(text: str) -> Counter[str]:
 def _finding(facts: Facts, logged: LoggedRun, script: Script, share: float) -> Finding:
     source, text = logged.log.embedded_source or "", script.text or ""
     mine, theirs = _lines(source), _lines(text)
-    told = f"{logged.log.path} holds a source of which {share:.1%} of the lines are those of {script.path}"
+    told = f"{logged.log.path} holds a source that is nearest to {script.path}: {share:.1%} of the lines are equal"
     told += f"; {(mine - theirs).total()} lines are only in the log, {(theirs - mine).total()} only in the script"
     was, now = dict(DEFAULT.findall(source)), dict(DEFAULT.findall(text))
     changed = [

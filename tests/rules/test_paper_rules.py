@@ -156,11 +156,16 @@ def test_v102_an_unfinished_run_is_none() -> None:
 # B101
 
 
-@pytest.mark.parametrize(("factor", "code"), [(1.177, "B101"), (1.09, "B101"), (1.0005, "B101"), (0.9995, "B104"), (0.2, "B104")])
+@pytest.mark.parametrize(("factor", "code"), [(1.177, "B101"), (1.09, "B101"), (1.0005, "B101"), (0.98, "B104"), (0.2, "B104")])
 def test_bytes_that_are_not_those_of_the_split(factor: float, code: str) -> None:
     judged = with_runs(finals=(final(val_bpb=1.08099999 / factor),))
     assert {c for c in ("B101", "B103", "B104") if blocks(check(c, judged))} == {code}
     assert figure(check("B101", judged), "implied_bytes") == pytest.approx(151_078_222 * factor, rel=1e-5)
+
+
+def test_b104_a_dropped_end_asks_for_review() -> None:
+    answer = check("B104", with_runs(finals=(final(val_bpb=1.08099999 / 0.9995),)))
+    assert {f.ceiling for f in answer.findings} == {Severity.REVIEW}
 
 
 def test_b103_bytes_of_the_transformed_text() -> None:
