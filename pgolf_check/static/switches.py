@@ -7,6 +7,7 @@ the default of such a setting takes the other side, the run had another value.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,21 +19,24 @@ CALLS = 4
 """How many calls a statement may be away from the test that guards it."""
 
 FALSE = frozenset(("", "0", "false", "no", "off", "none"))
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 Guard = tuple[ir.Node, bool]
 """A test, and whether it must hold."""
 
 
 def switches(module: ir.Module, lines: Iterable[str]) -> dict[str, str]:
-    """Environment variables with the values that make the module print one of the lines, where defaults do not."""
+    """Environment variables with the values that make the module print the lines, where defaults do not."""
     program = _Program(module)
+    values: dict[str, str] = {}
     for line in lines:
         for place in program.printing(line):
             found: dict[str, str] = {}
             for test, holds, function in program.guards(place):
                 found.update(program.wanted(test, holds, function))
             if found:
-                return found
-    return {}
+                values = {**found, **values}
+                break
+    return values
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -164,10 +168,10 @@ def _last(node: ir.Node) -> str:
 
 
 def _setting(node: Any) -> tuple[str, str] | None:
-    """(variable, default) of an expression that reads one environment variable."""
+    """(variable, default) of an expression that reads one environment variable, by the library or by a function of the source."""
     if type(node) is ir.Call:
         known = [a.value.value for a in node.args if type(a.value) is ir.Const]
-        if _last(node.func) in ("get", "getenv") and known and isinstance(known[0], str) and known[0].isupper():
+        if known and isinstance(known[0], str) and VARIABLE.fullmatch(known[0]):
             return known[0], str(known[1]) if len(known) > 1 else ""
     found = [s for part in _parts(node) if (s := _setting(part)) is not None]
     return found[0] if len(found) == 1 else None
