@@ -134,6 +134,12 @@ class Region:
         added = frozenset(i for i in iterations if i[0] not in fixed)
         return Region(self.stream, self.iterations | added, self.positions) if added else self
 
+    def inside(self, other: Region) -> bool:
+        """True only if every position of this region certainly is one of the other's."""
+        if self.stream != other.stream or not other.iterations <= self.iterations:
+            return False
+        return other.positions is None or self.positions is not None and self.positions <= other.positions
+
     def overlaps(self, other: Region) -> bool:
         """False only if the two regions certainly share no position."""
         if self.stream != other.stream:

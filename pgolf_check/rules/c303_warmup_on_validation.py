@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pgolf_check.model import Answer, Certainty, Event, Finding, Step, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.order import overlap, undecided
+from pgolf_check.rules.order import overlap, released, undecided
 from pgolf_check.static.facts import StaticRun
 
 CODE = "C303"
@@ -25,7 +25,8 @@ def _of_run(run: StaticRun) -> Iterator[Finding]:
     if run.claim is None:
         return
     for update in run.unused:
-        if not any(score.order < update.order and overlap(score, update) for score in run.claim.scores):
+        scored = any(score.order < update.order and overlap(score, update) for score in run.claim.scores)
+        if not scored and not any(released(report, update) for report in run.reports):
             yield _finding(run, update)
 
 

@@ -68,7 +68,7 @@ def classify(run: StaticRun, score: Event, update: Event) -> str:
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
-    if _reworked(run, update) or any(_released(report, update) for report in run.reports):
+    if _reworked(run, update) or any(released(report, update) for report in run.reports):
         return "C402"
     if update.text == "training" and not any(loop in passes for loop, _ in update.loop):
         return "D101"
@@ -85,7 +85,7 @@ def _reworked(run: StaticRun, update: Event) -> bool:
     return claim is not None and any(_before(s, update) and not _seen(s) for s in claim.scores)
 
 
-def _released(report: Event, update: Event) -> bool:
+def released(report: Event, update: Event) -> bool:
     """Whether a report holds only legal scores, and one of the update's tokens from the pass that the update belongs to.
 
     A pass that only scores releases nothing: what is trained afterwards, elsewhere, was trained before the claim was scored.

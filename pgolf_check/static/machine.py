@@ -146,12 +146,18 @@ class Machine:
 
     def backward(self, deps: Deps) -> None:
         """Gradients of a loss reach every state that it was computed with."""
+        flow = self.differentiate(deps)
+        for state in states_of(deps) if flow else ():
+            self.heap.put(state, "grad", state.grad | flow)
+
+    def differentiate(self, deps: Deps) -> Deps:
+        """What the derivatives of a loss carry, by whatever way they reach the states that it was computed with."""
         flow = frozenset(d for d in deps if type(d) in (Read, Update))
         states = states_of(deps)
         self.trained = self.trained or bool(states) and not has_reads(flow)
-        if flow:
-            for state in states:
-                self.heap.put(state, "grad", state.grad | flow)
+        for state in states if flow else ():
+            self.heap.put(state, "derived", state.derived | flow)
+        return flow
 
     def update(self, state: State, deps: Deps, how: str) -> None:
         """A write carries `deps` into a state."""
@@ -168,7 +174,8 @@ class Machine:
 
     def _path(self, state: State, reads: frozenset[Read], how: str) -> str:
         """How tokens came into a state: a write of what its gradient carries is a step; the first training of a run is no adaptation."""
-        if how == "write" and state.grad and reads <= reads_of(state.grad):
+        derived = [read.region for read in reads_of(state.derived)]
+        if how == "write" and reads and all(any(read.region.inside(region) for region in derived) for read in reads):
             how = "gradient"
         return "training" if how == "gradient" and not self.trained else how
 

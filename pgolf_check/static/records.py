@@ -77,12 +77,14 @@ class State:
     """Something mutable that a score may depend on: a module with its parameters, or a table.
 
     `leaves` are its separately writable parts; `fresh` those that were reset since the last update. A state is reset when all are.
+    `grad` is what its gradients carry, `derived` what derivatives ever carried that were taken for it.
     """
 
     name: str
     location: Location
     seen: frozenset[Update] = frozenset()
     grad: Deps = frozenset()
+    derived: Deps = frozenset()
     leaves: frozenset[int] = frozenset()
     fresh: frozenset[int] = frozenset()
 

@@ -104,8 +104,16 @@ UPDATES = {
 
 
 @pytest.mark.parametrize("way", UPDATES)
-def test_every_way_of_a_step_is_an_update(way: str) -> None:
-    assert seen(f"F.cross_entropy(model(x), y).backward()\n{UPDATES[way]}\n{SCORE}")
+def test_every_way_of_a_step_is_a_step(way: str) -> None:
+    assert seen(f"loss = F.cross_entropy(model(x), y)\nloss.backward()\n{UPDATES[way]}\n{SCORE}") == {"gradient"}
+
+
+def test_a_step_along_derivatives_is_a_step() -> None:
+    step = (
+        "for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters()))):\n    p.data.add_(g, alpha=-0.1)"
+    )
+    assert seen(f"loss = F.cross_entropy(model(x), y)\n{step}\n{SCORE}") == {"gradient"}
+    assert seen(f"model.weight.data.copy_(x)\n{SCORE}") == {"write"}
 
 
 REPORTS = {

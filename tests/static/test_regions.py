@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from submissions import facts, submission
 
+from pgolf_check.model import Region
 from pgolf_check.rules.order import breaches
 from pgolf_check.static.engine import analyse
 from pgolf_check.submission.model import Script
@@ -179,3 +182,18 @@ FUSED = """
 
 def test_a_fused_loss_is_a_score() -> None:
     assert rules(FUSED) == {"D101"}
+
+
+fixed = st.frozensets(st.tuples(st.integers(1, 3), st.integers(0, 2)), max_size=3)
+regions = st.builds(Region, st.sampled_from(["val", "train"]), fixed, st.none() | st.frozensets(st.integers(0, 4)))
+
+
+@given(regions, regions, regions)
+def test_what_overlaps_a_part_overlaps_the_whole(part: Region, whole: Region, other: Region) -> None:
+    if part.inside(whole) and part.overlaps(other):
+        assert whole.overlaps(other)
+
+
+@given(regions, fixed)
+def test_what_loops_select_lies_inside(region: Region, iterations: frozenset[tuple[int, int]]) -> None:
+    assert region.within(iterations).inside(region)

@@ -317,7 +317,7 @@ def deep_copy(m: Machine, value: Value, memo: dict[int, Value] | None = None) ->
 
 def _copied_state(m: Machine, state: State, memo: dict[int, Value]) -> State:
     if id(state) not in memo:
-        memo[id(state)] = State(state.name, m.here(), state.seen, NO_DEPS, state.leaves, state.fresh)
+        memo[id(state)] = State(state.name, m.here(), state.seen, leaves=state.leaves, fresh=state.fresh)
     found = memo[id(state)]
     assert isinstance(found, State)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Best, Deps, Score, has_reads, scores_of, states_of
-from pgolf_check.static.values import Choice, Data, Sequence, Value, deps_of, tags_of
+from pgolf_check.static.values import NO_REST, Choice, Data, Sequence, Value, deps_of, tags_of
 
 
 def gathered(m: Machine, prediction: Data, index: Value) -> Data | None:
@@ -68,4 +68,6 @@ def marked(value: Value, best: Best) -> Value:
         return Data(value.deps | {best}, value.tags, bases=value.bases, scalar=value.scalar)
     if type(value) is Choice:
         return Choice(tuple(marked(v, best) for v in value.options))
+    if type(value) is Sequence and value.kind == "tuple" and value.rest is NO_REST:
+        return Sequence("tuple", tuple(marked(v, best) for v in value.items))
     return value

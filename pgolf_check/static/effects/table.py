@@ -28,7 +28,7 @@ from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest
 from pgolf_check.static.effects.sequences import append, mapping_method, sequence_method, summary
 from pgolf_check.static.effects.texts import format_braces, join_texts, make_text, parts_of
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, states_of, union
+from pgolf_check.static.records import NO_DEPS, Read, has_reads, states_of, union
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -602,8 +602,7 @@ def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _autograd(m: Machine, args: Args, keywords: Keywords) -> Value:
-    loss = deps_of(args[0]) if args else NO_DEPS
-    flow = frozenset(d for d in loss if type(d) is not State)
+    flow = m.differentiate(deps_of(args[0]) if args else NO_DEPS)
     return Sequence("tuple", (), Data(flow), True)
 
 
