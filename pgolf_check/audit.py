@@ -60,12 +60,14 @@ def audit(
 
 
 def standing(submission: Submission, edition: Edition) -> frozenset[str]:
-    """The rules whose findings are notes because this very script is a merged record that they came after."""
+    """The rules whose findings are notes because this very script, with this claim, is a merged record that they came after."""
     file = submission.file(submission.entry)
     if file is None or file.data is None:
         return frozenset()
     digest = hashlib.sha256(file.data).hexdigest()
-    return frozenset(rule for merged in edition.grandfathered if merged.script_sha256 == digest for rule in merged.rules)
+    claim = submission.metadata.val_bpb if submission.metadata is not None else None
+    same = [merged for merged in edition.grandfathered if (merged.script_sha256, merged.val_bpb) == (digest, claim)]
+    return frozenset(rule for merged in same for rule in merged.rules)
 
 
 def _static(submission: Submission, crashes: list[str], stopped: str) -> StaticFacts | None:

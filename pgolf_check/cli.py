@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pgolf_check.errors import UserError
-from pgolf_check.options import from_git, gating, judging, of_paths, options_of, refuse_inside, waivers_of
+from pgolf_check.options import facts_of, from_git, gating, judging, of_one, of_paths, options_of, refuse_inside, waivers_of
 
 if TYPE_CHECKING:
     from pgolf_check.corpus.pool import Answered
@@ -148,6 +149,42 @@ def corpus(
     for answer in _answers(paths, chosen, jobs, timeout, out):
         click.echo(row(answer) if form == "table" else _line(answer))
     return 0
+
+
+@cli.command()
+@of_one
+def size(path: str, repo: str | None, edition: str | None, as_of: datetime | None) -> None:
+    """Show the four sizes of a submission: as logged, with its script, with all its files, and really packed."""
+    from pgolf_check.report.tables import size_table
+
+    click.echo(size_table(facts_of(path, repo, edition, as_of)), nl=False)
+
+
+@cli.command()
+@of_one
+@click.option(
+    "--rival", metavar="RECORD", help="Compare with this row of the leaderboard (part of its folder's name) or these scores."
+)
+def stats(path: str, repo: str | None, edition: str | None, as_of: datetime | None, rival: str | None) -> None:
+    """Show the runs of a submission, the significance of its gain, and how its claims stand to its logs."""
+    from pgolf_check.report.tables import stats_table
+    from pgolf_check.stats.significance import rival_of
+
+    facts = facts_of(path, repo, edition, as_of)
+    click.echo(stats_table(facts, rival_of(facts.edition.leaderboard, rival) if rival is not None else None), nl=False)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--edition", metavar="FILE", help="Reference data (TOML); default: the challenge's.")
+def init(folder: Path, edition: str | None) -> None:
+    """Write README.md, submission.json and requirements.txt of a new submission into DIR."""
+    from pgolf_check.rules.edition import load_edition
+    from pgolf_check.skeleton import write_skeleton
+
+    for path in write_skeleton(folder, load_edition(edition)):
+        click.echo(str(path))
+    click.echo("add train_gpt.py and the logs of the runs, fill in the fields, and run: pgolf-check " + str(folder))
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from pgolf_check.report.formats import NAMES
 if TYPE_CHECKING:
     from pgolf_check.corpus.worker import Options
     from pgolf_check.model import Report
+    from pgolf_check.rules.facts import Facts
     from pgolf_check.waivers import Waiver
 
 
@@ -54,6 +55,26 @@ def of_paths(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--format", "form", type=click.Choice(NAMES), default="text", show_default=True),
     )
     return _decorated(command, options)
+
+
+def of_one(command: Callable[..., Any]) -> Callable[..., Any]:
+    """One submission and the reference data for it."""
+    options = (
+        click.argument("path"),
+        from_git,
+        click.option("--edition", metavar="FILE", help="Reference data (TOML); default: the challenge's."),
+        click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day whose standing record counts."),
+    )
+    return _decorated(command, options)
+
+
+def facts_of(path: str, repo: str | None, edition: str | None, as_of: datetime.datetime | None) -> Facts:
+    """What the paper witness reads of one submission. Raises UserError if it cannot be read."""
+    from pgolf_check.rules.edition import load_edition
+    from pgolf_check.rules.facts import Facts
+    from pgolf_check.submission.load import load
+
+    return Facts(load(path, repo=repo), load_edition(edition), as_of=as_of.date() if as_of is not None else None)
 
 
 def gating(command: Callable[..., Any]) -> Callable[..., Any]:

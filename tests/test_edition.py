@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from submissions import submission
 
+from pgolf_check.audit import standing
 from pgolf_check.errors import UserError
 from pgolf_check.resources import rulebook_dir
-from pgolf_check.rules.edition import load_edition
+from pgolf_check.rules.edition import Grandfathered, load_edition
 from pgolf_check.rules.rulebook import load_rulebook
+from pgolf_check.submission.model import File
 
 
 def shipped(folder: Path) -> str:
@@ -84,3 +89,14 @@ def test_a_broken_edition_is_refused(tmp_path: Path, old: str, new: str, told: s
 def test_a_missing_edition_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--edition"):
         load_edition(str(tmp_path / "none.toml"))
+
+
+def test_a_merged_record_is_its_script_with_its_claim() -> None:
+    script = b"print('a record')\n"
+    merged = Grandfathered(("V102",), "a", hashlib.sha256(script).hexdigest(), "one run", 1.081)
+    edition = replace(load_edition(None), grandfathered=(merged,))
+    record = submission(files=(File("train_gpt.py", len(script), script),))
+    assert standing(record, edition) == {"V102"}
+    assert record.metadata is not None
+    assert not standing(replace(record, metadata=replace(record.metadata, val_bpb=1.07)), edition)
+    assert not standing(replace(record, files=(File("train_gpt.py", 9, b"import os"),)), edition)

@@ -91,12 +91,14 @@ class Regime:
 
 @dataclass(frozen=True, slots=True)
 class Grandfathered:
-    """A merged record that a rule refuses today: its script, by SHA-256 of the file, and the reason why it stands."""
+    """A merged record that a rule refuses today: its script, by SHA-256 of the file, its claim, and the reason why it stands."""
 
     rules: tuple[str, ...]
     folder: str
     script_sha256: str
     reason: str
+    val_bpb: float | None = None
+    """The claimed score; None if the record claims none that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def _edition(data: Mapping[str, Any], leaderboard: tuple[Record, ...]) -> Editio
         other_track=_text(data["tracks"]["other"]),
         packages=tuple(_text(name) for name in data["environment"]["packages"]),
         grandfathered=tuple(
-            Grandfathered(tuple(g["rules"]), _text(g["folder"]), _text(g["script_sha256"]), _text(g["reason"]))
+            Grandfathered(tuple(g["rules"]), _text(g["folder"]), _text(g["script_sha256"]), _text(g["reason"]), g.get("val_bpb"))
             for g in data.get("grandfathered", [])
         ),
         leaderboard=leaderboard,

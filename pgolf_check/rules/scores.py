@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.runs import counted_runs
+from pgolf_check.rules.runs import LoggedRun, counted_runs
 from pgolf_check.submission.model import FinalLine, Submission
 
 DATE = re.compile(r"(20\d\d)[-_](\d\d)[-_](\d\d)")
@@ -46,8 +46,15 @@ def run_scores(submission: Submission) -> Scores | None:
         fitting = [f for f in logged.scores if f.label in labels] or ([] if labels else [*logged.scores])
         if fitting:
             key = ("seed", logged.run.seed) if logged.run.seed is not None else ("run", number)
-            found[key] = max(fitting, key=lambda f: (f.location in logged.claims, f.digits, f.location.line))
+            chosen = max(fitting, key=lambda f: (f.location in logged.claims, f.digits, f.location.line))
+            found[key] = exact_line(logged, chosen)
     return Scores(tuple(found.values())) if found else None
+
+
+def exact_line(logged: LoggedRun, line: FinalLine) -> FinalLine:
+    """The line of the run that states the same score with the most digits."""
+    same = [f for f in logged.scores if abs(f.val_bpb - line.val_bpb) <= 0.6 * 10.0**-line.digits]
+    return max(same, key=lambda f: f.digits, default=line)
 
 
 def moment(facts: Facts) -> tuple[str, datetime.datetime]:

@@ -10,9 +10,10 @@ import enum
 import re
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgolf_check.model import Location
+from pgolf_check.stats.exact import most_exact
 from pgolf_check.submission.model import FinalLine, Run, Submission
 
 TOLERANCE, COARSEST = 1e-5, 5e-3
@@ -92,7 +93,8 @@ def _runs(submission: Submission) -> list[Run]:
     distinct: dict[object, Run] = {}
     for log in submission.logs:
         for run in log.runs:
-            distinct.setdefault((run.seed, tuple((f.label, f.val_bpb) for f in run.finals), run.train_seconds), run)
+            scores = tuple((f.label, f.val_bpb) for f in run.finals)
+            distinct.setdefault((run.seed, scores, run.train_seconds), replace(run, finals=most_exact(run.finals)))
     return list(distinct.values())
 
 

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pgolf_check.errors import UserError
 from pgolf_check.rules.edition import Record
 from pgolf_check.stats.student import t_cdf, t_quantile
 
@@ -68,6 +69,25 @@ def standing(records: Iterable[Record], before: datetime.datetime, *, folder: st
     """The best record that was there before a moment; the row of `folder` itself is left out."""
     earlier = [r for r in records if r.created < before and r.folder != folder]
     return min(earlier, key=lambda r: (r.mean_bpb, r.created), default=None)
+
+
+def rival_of(records: Sequence[Record], named: str) -> Record:
+    """A rival that a reviewer names: part of one folder's name on the leaderboard, or scores such as 1.0810,1.0812.
+
+    Raises UserError for what is neither, or fits several folders.
+    """
+    fitting = [r for r in records if named.lower() in r.folder.lower()]
+    if len(fitting) == 1:
+        return fitting[0]
+    try:
+        scores = tuple(float(part) for part in named.split(","))
+    except ValueError:
+        scores = ()
+    if scores and all(0 < score < 100 for score in scores):
+        now = datetime.datetime.now(datetime.UTC)
+        return Record(now.date(), now, statistics.fmean(scores), statistics.fmean(scores), scores, named)
+    told = f"fits {len(fitting)} rows of the leaderboard" if fitting else "is no row of the leaderboard and no list of scores"
+    raise UserError(f"{named!r} {told}; expected part of one folder's name, or scores such as 1.0810,1.0812")
 
 
 def _variance(sample: Sequence[float], ddof: int) -> float:
