@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from pgolf_check.model import Report, Witness
 from pgolf_check.rules.edition import Edition, load_edition
@@ -37,7 +38,8 @@ def audit(
 ) -> Report:
     """Judge one path. `edition` is a TOML file; `select` and `ignore` hold codes or their beginnings (C, C3, C301).
 
-    `stopped` (a limit was reached) or `crashed` tell why the static witness, though asked, is not to be tried.
+    `stopped` (a limit was reached) or `crashed` tell why the static witness, though asked, is not to be tried; after a crash no rule
+    reads a source.
 
     Raises UserError if the path, the edition, the profile or a code cannot be used.
     """
@@ -45,6 +47,8 @@ def audit(
 
     reference = load_edition(edition)
     submission = load(path, repo=repo)
+    if crashed:
+        submission = _unread(submission, crashed)
     crashes: list[str] = [crashed] if crashed else []
     facts = Facts(
         submission=submission,
@@ -57,6 +61,13 @@ def audit(
     )
     excused = standing(submission, reference) if grandfather else frozenset()
     return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes, waivers=waivers)
+
+
+def _unread(submission: Submission, why: str) -> Submission:
+    """The submission without the text of its scripts: what else reads them may end this process as well."""
+    left = f"it is left unread: {why}"
+    scripts = {path: replace(s, text=None, modules={}, problem=s.problem or left) for path, s in submission.scripts.items()}
+    return replace(submission, scripts=scripts)
 
 
 def standing(submission: Submission, edition: Edition) -> frozenset[str]:

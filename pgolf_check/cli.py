@@ -251,14 +251,15 @@ def _answers(
 
     workers = jobs or os.cpu_count() or 1
     if out is None:
-        yield from map(as_object, _shown(judge_all(paths, options, jobs=workers, time_limit=timeout), len(paths)))
+        answers = judge_all(paths, options, jobs=workers, time_limit=timeout)
+        yield from (as_object(answered, options) for answered in _shown(answers, len(paths)))
         return
     with resumed(out, options) as (stream, kept):
         done = {answer["path"]: answer for answer in kept}
         yield from (done[path] for path in paths if path in done)
         left = [path for path in paths if path not in done]
         for answered in _shown(judge_all(left, options, jobs=workers, time_limit=timeout), len(left)):
-            answer = as_object(answered)
+            answer = as_object(answered, options)
             stream.write(_line(answer) + "\n")
             stream.flush()
             yield answer

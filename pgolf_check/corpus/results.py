@@ -17,21 +17,29 @@ from typing import Any, TextIO
 from pgolf_check.corpus.pool import Answered
 from pgolf_check.corpus.worker import Options, Refused
 from pgolf_check.errors import UserError
-from pgolf_check.model import Severity, Verdict
-from pgolf_check.report.document import SCHEMA, document
+from pgolf_check.model import Certainty, Finding, JudgedFinding, Report, Severity, Verdict, Witness
+from pgolf_check.report.document import document
+
+UNREADABLE = "X101"
+"""The rule of a path that cannot be read."""
 
 
-def as_object(answered: Answered) -> dict[str, Any]:
+def as_object(answered: Answered, options: Options) -> dict[str, Any]:
     """An answer as the JSON object of its line: the report's document with `path` as asked, and `seconds`."""
-    if isinstance(answered.result, Refused):
-        found: dict[str, Any] = {
-            "schema": SCHEMA,
-            "verdict": Verdict.INCOMPLETE.value,
-            "findings": [{"rule": "X101", "severity": Severity.BLOCK.value, "message": answered.result.message}],
-        }
-    else:
-        found = document(answered.result)
-    return {**found, "path": answered.path, "seconds": round(answered.seconds, 4)}
+    result = answered.result
+    report = _refusal(answered.path, result, options) if isinstance(result, Refused) else result
+    return {**document(report), "path": answered.path, "seconds": round(answered.seconds, 4)}
+
+
+def _refusal(path: str, refused: Refused, options: Options) -> Report:
+    """What is told of a path that is no submission, as a report with that as its only finding."""
+    from pgolf_check.rules.edition import load_edition
+    from pgolf_check.rules.rulebook import load_rulebook
+
+    witnesses = tuple(w for w in Witness if w in options.witnesses)
+    finding = Finding(UNREADABLE, witnesses[0], Certainty.PROVEN, refused.message)
+    judged = JudgedFinding(finding, load_rulebook().rules[UNREADABLE].name, Severity.BLOCK)
+    return Report(path, Verdict.INCOMPLETE, witnesses, (judged,), (), load_edition(options.edition).name, options.profile)
 
 
 def fingerprint(options: Options) -> str:

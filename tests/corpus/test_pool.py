@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
+from pathlib import Path
 
 import pytest
-from workers import play
+from workers import play, small
 
+from fixtures import BASE
 from pgolf_check.corpus import pool
 from pgolf_check.corpus.pool import judge_all
 from pgolf_check.corpus.worker import Options, Refused
@@ -65,10 +68,21 @@ def test_closing_the_answers_ends_the_workers() -> None:
     ("stopped", "crashed", "rule"), [("it took too long", "", "X102"), ("", "it ended with signal 11", "X103")]
 )
 def test_a_report_tells_why_the_source_was_not_analysed(stopped: str, crashed: str, rule: str) -> None:
-    from fixtures import BASE
 
     options = Options(stopped=stopped, crashed=crashed)
     report = next(judge_all([str(BASE)], options)).result
     assert isinstance(report, Report) and report.verdict == "incomplete"
     told = [judged.finding.message for judged in report.findings if judged.finding.rule == rule]
     assert any((stopped or crashed) in message for message in told)
+
+
+def test_a_source_that_needs_too_much_memory_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "submission"
+    shutil.copytree(BASE, folder)
+    (folder / "train_gpt.py").write_text("".join(f"x{n} = [{n}, 'a{n}', x{n - 1} + 1, f(y)]\n" for n in range(1, 60_000)))
+    found = {answered.path: answered.result for answered in judge_all([str(folder), str(BASE)], Options(), target=small)}
+    judged = found[str(folder)]
+    assert isinstance(judged, Report) and judged.verdict == "ineligible"
+    told = " ".join(finding.finding.message for finding in judged.findings)
+    assert "more memory than it is given" in told or "the process that read the source ended with" in told
+    assert isinstance(found[str(BASE)], Report)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from fixtures import BASE
@@ -13,6 +14,7 @@ from pgolf_check.cli import main
 from pgolf_check.corpus.results import resumed
 from pgolf_check.corpus.worker import Options
 from pgolf_check.errors import UserError
+from pgolf_check.resources import rulebook_dir
 
 
 def listed(tmp_path: Path, *paths: str) -> str:
@@ -32,6 +34,9 @@ def test_every_path_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[st
     found = {line["path"]: line for line in lines(capsys)}
     assert set(found) == set(paths)
     assert found[str(BASE)]["verdict"] == found[str(BASE / "train_gpt.py")]["verdict"] == "clean"
+    schema = json.loads((rulebook_dir() / "schemas" / "report.schema.json").read_text(encoding="utf-8"))
+    for line in found.values():
+        jsonschema.Draft202012Validator(schema).validate(line)
     for path in paths[1:3]:
         assert found[path]["verdict"] == "incomplete"
         assert found[path]["findings"][0]["rule"] == "X101"  # type: ignore[index]

@@ -7,6 +7,7 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
+from pgolf_check.corpus import worker
 from pgolf_check.corpus.worker import Refused
 
 
@@ -23,3 +24,9 @@ def play(pipe: Connection) -> None:
         if path.startswith("sleep") and not told:
             time.sleep(600)
         pipe.send(Refused(f"{path}: {told or 'judged'}"))
+
+
+def small(pipe: Connection) -> None:
+    """The judge, with little memory to work in."""
+    worker.MEMORY = 192 << 20
+    worker.serve(pipe)
