@@ -17,8 +17,6 @@ from pgolf_check.static.claim import claimed_lines
 from pgolf_check.submission.model import FinalLine, Log, Run, Submission
 
 OTHER_TRACK = re.compile(r"non[-_ ]?record|unlimited", re.IGNORECASE)
-HEAD = 300
-"""Characters of a README that say what kind of submission it is."""
 OTHER_GPUS = re.compile(r"\b(?:A100|A40|A6000|L40S?|B200|H200|GH200|RTX|[345]090|MI\d{3}X?|MPS|MLX|TPU)\b")
 
 
@@ -51,16 +49,12 @@ class LoggedRun:
 
 
 def is_record(facts: Facts) -> bool:
-    """Whether the submission claims a place in the record track: by its folder, else by what it says of itself."""
+    """Whether the submission claims a place in the record track: by its folder, else by its metadata."""
     submission = facts.submission
     parts = PurePosixPath(submission.path.replace("\\", "/").rpartition(":")[2]).parts
     if facts.edition.record_track in parts or facts.edition.other_track in parts:
         return facts.edition.record_track in parts
-    metadata = submission.metadata
-    stated = (metadata.track or str(metadata.data.get("name", ""))) if metadata is not None else ""
-    if OTHER_TRACK.search(stated) is not None:
-        return False
-    return bool(metadata is not None and metadata.track) or OTHER_TRACK.search(submission.readme[:HEAD]) is None
+    return submission.metadata is None or OTHER_TRACK.search(submission.metadata.track) is None
 
 
 def claims_hardware(facts: Facts) -> bool:

@@ -102,6 +102,15 @@ def test_budgets(code: str, field: str) -> None:
     assert check(code, other_track(logs=three_logs(**{field: 5000.0}))).status is Status.NOT_APPLICABLE
 
 
+def test_the_track_is_that_of_the_folder_else_of_the_metadata() -> None:
+    study = Metadata("submission.json", {"name": "non-record study"}, val_bpb=1.081, track="non-record-16mb")
+    long = three_logs(train_seconds=5000.0)
+    assert check("T101", submission(path="somewhere", metadata=study, logs=long)).status is Status.NOT_APPLICABLE
+    assert blocks(check("T101", submission(metadata=study, logs=long)))
+    untold = submission(path="somewhere", metadata=replace(study, track=""), logs=long, readme="# Non-record study")
+    assert blocks(check("T101", untold))
+
+
 def test_t101_needs_a_time() -> None:
     assert check("T101", with_runs(train_seconds=None)).status is Status.NOT_ANALYSED
 
