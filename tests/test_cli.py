@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,17 @@ def test_a_finding_shows_its_path_with_the_source(tmp_path: Path, capsys: pytest
     assert any(line.startswith("1. train_gpt.py:") and "validation tokens are read" in line for line in lines)
     assert any(line.endswith("| optimizer.step()") for line in lines)
     assert any("the score is reported: final_int8_zlib_roundtrip" in line for line in lines)
+
+
+def test_a_packed_script_is_told_by_the_lines_of_its_decoded_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = next(c for c in cases() if c.name == "C402/reject_adapted_model_scored_again")
+    script = build(case, tmp_path) / "train_gpt.py"
+    assert main(["static", str(script)]) == 1
+    plain = capsys.readouterr().out
+    packed = base64.b85encode(lzma.compress(script.read_bytes())).decode()
+    script.write_text(f'import lzma, base64\nexec(lzma.decompress(base64.b85decode("{packed}")))\n', encoding="utf-8")
+    assert main(["static", str(script)]) == 1
+    assert capsys.readouterr().out == plain
 
 
 def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,9 +27,9 @@ def script(source: str | bytes) -> Callable[[Path], None]:
 
 def bomb(folder: Path) -> None:
     """10 GB of zeros in a script of a few kilobytes."""
-    packer, block = lzma.LZMACompressor(preset=0), bytes(1 << 24)
-    packed = b"".join([*(packer.compress(block) for _ in range(640)), packer.flush()])
+    packed = lzma.compress(bytes(1 << 24)) * 640
     wrapped = base64.b85encode(lzma.compress(packed))
+    assert len(wrapped) < 12_000
     script(f"import lzma, base64\nexec(lzma.decompress(lzma.decompress(base64.b85decode({wrapped!r}))))\n")(folder)
 
 
