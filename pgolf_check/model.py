@@ -199,6 +199,10 @@ class Event:
     reads: tuple[Location, ...] = ()
     """Where the tokens of the regions were read from a file."""
 
+    def overlaps(self, other: Event) -> bool:
+        """Whether the two touch a common part of a stream."""
+        return any(mine.overlaps(theirs) for mine in self.regions for theirs in other.regions)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:

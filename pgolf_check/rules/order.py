@@ -59,7 +59,7 @@ def breaches(facts: Facts) -> Iterator[Breach]:
 
 def overlap(a: Event, b: Event) -> bool:
     """Whether two events touch a common part of a stream."""
-    return any(x.overlaps(y) for x in a.regions for y in b.regions)
+    return a.overlaps(b)
 
 
 def classify(run: StaticRun, score: Event, update: Event) -> str:

@@ -125,9 +125,7 @@ def _printed_by(reports: Sequence[Event], lines: Sequence[FinalLine]) -> list[Ev
 
 def too_good(report: Event) -> bool:
     """Whether a score was computed with a state that had seen its tokens, or was chosen among several."""
-    return bool(report.best_of) or any(
-        mine.overlaps(theirs) for score in report.scores for u in score.seen for mine in u.regions for theirs in score.regions
-    )
+    return bool(report.best_of) or any(update.overlaps(score) for score in report.scores for update in score.seen)
 
 
 def matches(template: str, line: str) -> bool:

@@ -387,10 +387,6 @@ def _positions_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     return _positions(m, args[0], args[1:], keywords) if args and type(args[0]) is Data else pure(m, args, keywords)
 
 
-def _where_method(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
-    return pure(m, (receiver, *args), keywords)
-
-
 def _tolist(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     return Sequence("list", (), Data(deps_of(receiver), receiver.tags, tokens=receiver.tokens, scalar=True), True)
 
