@@ -62,6 +62,7 @@ def cli() -> None:
     "--tokenizer-bytes", type=COUNT, default=10_000_000, show_default=True, help="Text for training the tokenizer; 0 = all."
 )
 @click.option("--shard-tokens", type=SIZE, default=10**8, show_default=True, help="Tokens per shard.")
+@click.option("--caseops", is_flag=True, help="Write capitals as markers, with a sidecar of the bytes of the text.")
 def prepare(
     out: Path,
     corpus: str,
@@ -73,6 +74,7 @@ def prepare(
     max_bytes: int,
     tokenizer_bytes: int,
     shard_tokens: int,
+    caseops: bool,
 ) -> None:
     """Turn text into a tokenizer, shards of both splits and an edition for pgolf-check."""
     with _progress() as progress:
@@ -85,7 +87,8 @@ def prepare(
         from pgolf_ref.data.prepare import Request
         from pgolf_ref.data.prepare import prepare as prepare_corpus
 
-        request = Request(corpus, vocab_size, validation_share, validation_documents, max_bytes, tokenizer_bytes, shard_tokens)
+        sizes = (max_bytes, tokenizer_bytes, shard_tokens)
+        request = Request(corpus, vocab_size, validation_share, validation_documents, *sizes, caseops)
         manifest = prepare_corpus(request, out, progress)
     splits, validation = manifest["splits"], manifest["validation"]
     click.echo(

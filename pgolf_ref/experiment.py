@@ -85,6 +85,8 @@ def _fingerprint(script: str, dataset: Dataset) -> str:
         digest.update(path.encode() + b"\0" + source + b"\0")
     digest.update(dataset.tokenizer.serialized_model_proto())
     digest.update(dataset.validation.tobytes())
+    if dataset.validation_bytes is not None:
+        digest.update(dataset.validation_bytes.tobytes())
     for shard in shard_files(dataset.folder, "train"):
         digest.update(f"{shard.name} {shard.stat().st_size}\n".encode())
     return digest.hexdigest()

@@ -19,7 +19,6 @@ from pgolf_ref.config import Config, to_dict
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.distributed import World
-from pgolf_ref.evaluate.bpb import byte_table
 from pgolf_ref.evaluate.ledger import Score, ScoringLedger
 from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
 from pgolf_ref.evaluate.ttt import evaluate_score_first
@@ -101,7 +100,7 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
 
 def score_windows(model: GPT, dataset: Dataset, config: Config, stride: int, world: World) -> tuple[Score, str]:
     """The score of the whole validation split, `stride` positions per window, and the ledger's replay."""
-    ledger = ScoringLedger(dataset.validation, byte_table(dataset.tokenizer), world)
+    ledger = ScoringLedger(dataset.validation, dataset.byte_counts(), world)
     windows = plan_windows(len(ledger), config.data.seq_len, stride)
     chunks = split_into_chunks(windows, config.ttt.chunk_tokens if config.ttt.epochs else len(ledger))
     return evaluate(model, ledger, chunks, config.evaluate.batch_windows, world), ledger.replay()
@@ -109,7 +108,7 @@ def score_windows(model: GPT, dataset: Dataset, config: Config, stride: int, wor
 
 def score_with_ttt(model: GPT, dataset: Dataset, config: Config, world: World) -> tuple[Score, str]:
     """As `score_windows`, with a model that learns from each chunk after it is scored."""
-    ledger = ScoringLedger(dataset.validation, byte_table(dataset.tokenizer), world)
+    ledger = ScoringLedger(dataset.validation, dataset.byte_counts(), world)
     windows = plan_windows(len(ledger), config.data.seq_len, config.evaluate.stride)
     chunks = split_into_chunks(windows, config.ttt.chunk_tokens)
     batch, seq_len = config.evaluate.batch_windows, config.data.seq_len

@@ -81,11 +81,6 @@ def decode_document(processor: "SentencePieceProcessor", ids: Iterable[int]) -> 
     return decode(processor.decode([int(token) for token in ids if token != processor.bos_id()]))
 
 
-def sidecar_name(split: str, number: int) -> str:
-    """A shard of the layout of token shards, whose values are bytes."""
-    return f"fineweb_{split}_bytes_{number:06d}.bin"
-
-
 def _consumed(processor: "SentencePieceProcessor", token: int, data: bytes, place: int) -> int:
     """Where the bytes at `place` that a token stands for end; the mark of a space stands for a space or for itself."""
     piece = processor.id_to_piece(token)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from pgolf_ref.data.shards import Tokens, read_split, shard_files
+from pgolf_ref.data.shards import Tokens, read_sidecar, read_split, shard_files
 from pgolf_ref.data.tokenizer import load_tokenizer
 from pgolf_ref.errors import UserError
+from pgolf_ref.evaluate.bpb import ByteCounts, Sidecar, byte_table
 from pgolf_ref.files import read_json
 
 MANIFEST = "manifest.json"
@@ -26,6 +27,13 @@ class Dataset:
     tokenizer: SentencePieceProcessor
     train_shards: int
     validation: Tokens
+    validation_bytes: Tokens | None  # per token, where the tokens are of a transformed text
+
+    def byte_counts(self) -> ByteCounts:
+        """The bytes that the tokens of the validation split stand for."""
+        if self.validation_bytes is not None:
+            return Sidecar(self.validation_bytes, self.tokenizer.vocab_size())
+        return byte_table(self.tokenizer)
 
 
 def open_dataset(folder: Path, vocab_size: int) -> Dataset:
@@ -40,7 +48,12 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
         raise UserError(f"the validation split in {folder} has token {validation.max()}, beyond the {vocab_size} of its tokenizer")
     manifest = folder / MANIFEST
     name = str(read_json(manifest).get("name", folder.resolve().name)) if manifest.is_file() else folder.resolve().name
-    return Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation)
+    sidecar = read_sidecar(folder, "val")
+    if sidecar is not None and len(sidecar) != len(validation):
+        raise UserError(
+            f"the sidecar in {folder} has {len(sidecar)} values for {len(validation)} validation tokens: prepare it again"
+        )
+    return Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation, sidecar)
 
 
 def _tokenizer(folder: Path) -> Path:

@@ -11,12 +11,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sentencepiece import SentencePieceProcessor
 
+from pgolf_ref.data import caseops
 from pgolf_ref.data.corpus import Corpus, open_corpus
 from pgolf_ref.data.dataset import MANIFEST
 from pgolf_ref.data.edition import write_edition
-from pgolf_ref.data.shards import Tokens, cut, documents, open_shard, read_split, shard_files, shard_name, write_shard
+from pgolf_ref.data.shards import (
+    Tokens,
+    cut,
+    documents,
+    open_shard,
+    read_sidecar,
+    read_split,
+    shard_files,
+    shard_name,
+    sidecar_name,
+    write_shard,
+)
 from pgolf_ref.data.tokenizer import NAME, encode, load_tokenizer, train_tokenizer
 from pgolf_ref.errors import UserError
 from pgolf_ref.evaluate.bpb import byte_table
@@ -39,6 +52,7 @@ class Request:
     max_bytes: int = 0
     tokenizer_bytes: int = 0  # text that the tokenizer is trained on; 0 = all of the training split
     shard_tokens: int = 10**8
+    caseops: bool = False  # capitals become markers, and a sidecar states the bytes of the text for every validation token
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,8 @@ class _Preparation:
         self.progress("tokenizer", "")
         tokenizer = self.tokenizer()
         self.write_split("val", tokenizer, frozenset())
+        if self.request.caseops:
+            self.write_sidecar(tokenizer)
         validation = frozenset(_digest(document) for document in _read_documents(self.out, "val"))
         self.write_split("train", tokenizer, validation)
         self.progress("check", "")
@@ -103,8 +119,19 @@ class _Preparation:
                 if limit and chosen and size > limit:
                     break
                 chosen.append(text)
-            write_bytes(path, train_tokenizer(chosen, self.request.vocab_size))
+            markers = caseops.MARKERS if self.request.caseops else ()
+            write_bytes(path, train_tokenizer(map(self.transform, chosen), self.request.vocab_size, markers))
         return load_tokenizer(path, self.request.vocab_size)
+
+    def transform(self, text: str) -> str:
+        """What the tokenizer sees of a text."""
+        return caseops.encode(text) if self.request.caseops else text
+
+    def write_sidecar(self, tokenizer: SentencePieceProcessor) -> None:
+        """The bytes of the original text for every validation token, in shards like those of the tokens."""
+        counts = (caseops.encode_document(tokenizer, text)[1] for text in self.texts("val"))
+        for number, (values, _, _) in enumerate(cut(counts, self.request.shard_tokens)):
+            write_shard(self.out / sidecar_name("val", number), values)
 
     def write_split(self, split: str, tokenizer: SentencePieceProcessor, excluded: frozenset[bytes]) -> None:
         """Write the shards that are not there yet, without documents whose tokens are in `excluded`."""
@@ -129,7 +156,7 @@ class _Preparation:
         texts = itertools.islice(self.texts(split), begin.documents, None)
         skipped, count = begin.tokens, begin.documents
         while batch := list(itertools.islice(texts, ENCODING_BATCH)):
-            for document in encode(tokenizer, batch):
+            for document in encode(tokenizer, [self.transform(text) for text in batch]):
                 yield document[len(document) :] if _digest(document) in excluded else document[skipped:]
                 skipped = 0
             count += len(batch)
@@ -146,9 +173,10 @@ class _Preparation:
         shared = len(digests["train"] & digests["val"])
         if shared:
             raise UserError(f"{shared} documents in {self.out} are in both splits: delete the folder and prepare it again")
-        files = [self.out / NAME, *shard_files(self.out, "val"), *shard_files(self.out, "train")]
+        sidecar = sorted(self.out.glob("fineweb_val_bytes_*.bin"))
+        files = [self.out / NAME, *shard_files(self.out, "val"), *sidecar, *shard_files(self.out, "train")]
         return {
-            "name": f"{self.corpus.name}_sp{self.request.vocab_size}",
+            "name": f"{self.corpus.name}_{'caseops_' if self.request.caseops else ''}sp{self.request.vocab_size}",
             "identity": self.identity,
             "request": asdict(self.request),
             "splits": counts,
@@ -200,10 +228,15 @@ def _read_documents(out: Path, split: str) -> Iterator[Tokens]:
 
 
 def _targets(out: Path, tokenizer: SentencePieceProcessor) -> dict[str, int]:
-    """The scored targets of the validation split and their bytes; refuses a table that disagrees with the decoded text."""
-    validation = read_split(out, "val")
-    size = byte_table(tokenizer).total_bytes(validation)
-    decoded = sum(len(tokenizer.decode(document[1:].tolist()).encode("utf-8")) for document in _read_documents(out, "val"))
+    """The scored targets of the validation split and their bytes; refuses counts that disagree with the decoded text."""
+    validation, sidecar = read_split(out, "val"), read_sidecar(out, "val")
+    texts = (tokenizer.decode(document[1:].tolist()) for document in _read_documents(out, "val"))
+    if sidecar is None:
+        size = byte_table(tokenizer).total_bytes(validation)
+        decoded = sum(len(text.encode("utf-8")) for text in texts)
+    else:
+        size = int(sidecar[1:].sum(dtype=np.int64))
+        decoded = sum(len(caseops.decode(text).encode("utf-8")) for text in texts)
     if size != decoded:
         raise UserError(f"the tokenizer counts {size} bytes for validation text of {decoded}: bits per byte would be wrong")
     return {"tokens": len(validation) - 1, "bytes": size}

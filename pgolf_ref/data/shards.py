@@ -24,6 +24,11 @@ def shard_name(split: str, number: int) -> str:
     return f"fineweb_{split}_{number:06d}.bin"
 
 
+def sidecar_name(split: str, number: int) -> str:
+    """A shard beside that of the same number, whose values are the bytes that each token stands for."""
+    return f"fineweb_{split}_bytes_{number:06d}.bin"
+
+
 def shard_files(folder: Path, split: str) -> list[Path]:
     """The shards of a split in order; refuses a gap in their numbers."""
     files = sorted(folder.glob(shard_name(split, 0).replace("000000", "[0-9]*")))
@@ -65,6 +70,14 @@ def open_shard(path: Path) -> Tokens:
 def read_split(folder: Path, split: str) -> Tokens:
     """All tokens of a split in memory."""
     return np.concatenate([open_shard(path) for path in shard_files(folder, split)])
+
+
+def read_sidecar(folder: Path, split: str) -> Tokens | None:
+    """The bytes of all tokens of a split, or None where it has no sidecar."""
+    files = [folder / sidecar_name(split, number) for number in range(len(shard_files(folder, split)))]
+    if not any(file.is_file() for file in files):
+        return None
+    return np.concatenate([open_shard(file) for file in files])
 
 
 def documents(shards: Sequence[Tokens]) -> Iterator[Tokens]:

@@ -20,8 +20,11 @@ SENTENCE_BYTES = 4000  # SentencePiece leaves out sentences of more than 4192 by
 NAME = "tokenizer.model"
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> bytes:
-    """The serialised model. The same texts give the same bytes."""
+def train_tokenizer(texts: Iterable[str], vocab_size: int, markers: Sequence[str] = ()) -> bytes:
+    """The serialised model. The same texts give the same bytes.
+
+    With `markers`, characters that are pieces of their own, the tokenizer normalises nothing, so that every byte is accounted for.
+    """
     sentences = [sentence for text in texts for sentence in _sentences(text.replace("\0", " "))]
     model = io.BytesIO()
     try:
@@ -34,7 +37,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> bytes:
             character_coverage=0.999,
             byte_fallback=True,
             split_digits=True,
-            normalization_rule_name="nmt_nfkc",
+            normalization_rule_name="identity" if markers else "nmt_nfkc",
+            remove_extra_whitespaces=not markers,
+            user_defined_symbols=list(markers),
             add_dummy_prefix=False,
             pad_id=PAD,
             bos_id=BOS,

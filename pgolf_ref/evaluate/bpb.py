@@ -2,12 +2,13 @@
 
 The bytes of a target are those of its piece without the leading space mark, and one for that space unless the token before is a
 control token: the first space of a document is not part of its text. Control and unknown pieces count 0 bytes, byte pieces 1.
-Invariant: over a document, the bytes are those of its decoded text.
+Where the tokens are of a transformed text, a sidecar states the bytes of the original one for every token of the stream.
+Invariant: over a document, the bytes are those of its text.
 """
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
 SPACE = "\u2581"
 
 
+class ByteCounts(Protocol):
+    """How many bytes the tokens of a stream stand for."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
+        """Bytes of the tokens first to end of a stream; first is at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Bytes of each token of one stream, as a file beside its tokens states them."""
+
+    counts: NDArray[Any]
+    vocab_size: int
+
+    def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
+        return int(self.counts[first:end].sum(dtype=np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class ByteTable:
     """Per token: bytes without a leading space, whether it has one, whether a space after it is not counted."""
@@ -25,6 +47,13 @@ class ByteTable:
     base: NDArray[np.int64]
     leading_space: NDArray[np.bool_]
     boundary: NDArray[np.bool_]
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.base)
+
+    def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
+        return int(self.target_bytes(stream[first - 1 : end - 1], stream[first:end]).sum())
 
     def target_bytes(self, previous: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.int64]:
         """Bytes of each target, given the token before it."""

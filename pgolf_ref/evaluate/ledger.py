@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pgolf_ref.data.shards import Tokens
 from pgolf_ref.distributed import World
-from pgolf_ref.evaluate.bpb import ByteTable, bits_per_byte
+from pgolf_ref.evaluate.bpb import ByteCounts, bits_per_byte
 
 SCHEMA = "pgolf-ledger/1"
 UNSCORED, COMMITTED, SCORED, AGREED = range(4)
@@ -57,9 +57,9 @@ class Score:
 class ScoringLedger:
     """One pass over one stream."""
 
-    def __init__(self, stream: Tokens, table: ByteTable, world: World) -> None:
+    def __init__(self, stream: Tokens, counts: ByteCounts, world: World) -> None:
         self._stream = torch.from_numpy(np.asarray(stream, dtype=np.int64))
-        self._table = table
+        self._counts = counts
         self._world = world
         self._status = np.full(len(stream), UNSCORED, dtype=np.uint8)
         self._share = torch.zeros((), dtype=torch.float64)
@@ -79,9 +79,9 @@ class ScoringLedger:
     def commit(self, first: int, end: int, logits: Tensor) -> Commitment:
         """Fix the distributions of positions first to end: logits (end - first, V) over the whole vocabulary."""
         self._expect(first, end, UNSCORED, "is scored a second time")
-        if logits.shape != (end - first, len(self._table.base)):
+        if logits.shape != (end - first, self._counts.vocab_size):
             raise LedgerError(
-                f"logits of shape {tuple(logits.shape)} for {end - first} positions and {len(self._table.base)} tokens"
+                f"logits of shape {tuple(logits.shape)} for {end - first} positions and {self._counts.vocab_size} tokens"
             )
         self._status[first:end] = COMMITTED
         return Commitment(first, end, torch.log_softmax(logits.detach(), dim=-1))
@@ -103,8 +103,7 @@ class ScoringLedger:
             place = first + int((counts != 1).int().argmax())
             raise LedgerError(f"position {place} was scored {int(counts[place - first])} times, not once")
         nats = float(self._world.sum(self._share.to(self._world.device)))
-        stream = self._stream[first - 1 : end].numpy()
-        byte_count = int(self._table.target_bytes(stream[:-1], stream[1:]).sum())
+        byte_count = self._counts.bytes_between(self._stream.numpy(), first, end)
         self._status[first:end] = AGREED
         self._share.zero_()
         self._nats += nats

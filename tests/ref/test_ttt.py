@@ -34,7 +34,7 @@ class Recording(ScoringLedger):
 
     def __init__(self, tokens: Tokens) -> None:
         plain = ledger(tokens)
-        super().__init__(tokens, plain._table, plain._world)
+        super().__init__(tokens, plain._counts, plain._world)
         self.nats: list[tuple[int, int, float]] = []
         self.learnt: list[tuple[int, int]] = []
 
