@@ -104,17 +104,6 @@ class EventKind(enum.StrEnum):
     REPORT = "report"
 
 
-class Relation(enum.StrEnum):
-    """Where a region lies, seen from the iteration that scores."""
-
-    CUR = "cur"
-    PREV = "prev"
-    LATER = "later"
-    ALL = "all"
-    SCORED = "scored"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class Region:
     """A stretch of a token stream.

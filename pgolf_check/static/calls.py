@@ -7,6 +7,7 @@ from typing import Any
 
 from pgolf_check.model import Location
 from pgolf_check.static import ir
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import MAX_DEPTH, Frame, Machine
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
@@ -28,7 +29,6 @@ from pgolf_check.static.values import (
     Value,
     Wrapped,
     deps_of,
-    join,
 )
 
 MAX_REPEATS = 3
@@ -118,7 +118,7 @@ def call(m: Machine, func: Value, args: tuple[Value, ...], keywords: dict[str, V
         return call(m, func.function, args, keywords, scope)
     if kind is Choice:
         return _call_choice(m, func, args, keywords, scope)
-    from pgolf_check.static.effects.table import pure
+    from pgolf_check.static.effects.signature import pure
 
     return pure(m, (func, *args), keywords)
 

@@ -11,6 +11,7 @@ from pgolf_check.static.effects.access import get_attribute, get_item
 from pgolf_check.static.effects.numbers import binary, compare, unary
 from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.effects.texts import text_of
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import narrowed, union
 from pgolf_check.static.values import (
@@ -31,7 +32,6 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
-    join,
     options,
     tags_of,
 )

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pgolf_check.static.joins import join
 from pgolf_check.static.records import State
-from pgolf_check.static.values import join
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 

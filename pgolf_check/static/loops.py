@@ -17,6 +17,7 @@ from pgolf_check.static.counters import begin, counters, widen
 from pgolf_check.static.effects.sequences import elements, iterate, set_mapping
 from pgolf_check.static.expressions import evaluate, truth
 from pgolf_check.static.heap import Delta
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import LoopFrame, Machine
 from pgolf_check.static.records import NO_DEPS, narrowed
 from pgolf_check.static.statements import End, assign, run_block
@@ -33,7 +34,6 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_record,
-    join,
     tags_of,
 )
 

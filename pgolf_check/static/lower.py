@@ -53,10 +53,11 @@ def _parsed(text: str, tokens: Tokens) -> libcst.Module:
 
 
 def _lowered(module: libcst.Module, tokens: Tokens) -> ir.Module:
-    from pgolf_check.static import lower_strings
+    from pgolf_check.static import lower_functions, lower_strings
     from pgolf_check.static.lower_statements import statements
     from pgolf_check.static.scopes import Walk
 
+    lower_functions.install()
     lower_strings.install()
     walk = Walk(tokens)
     body = statements(walk, module.body)

@@ -11,17 +11,8 @@ from typing import Any
 import libcst as cst
 
 from pgolf_check.static import ir
-from pgolf_check.static.lower_expressions import (
-    BINARY,
-    annotation,
-    argument,
-    dotted,
-    expression,
-    identifier,
-    parameters,
-    target,
-    test,
-)
+from pgolf_check.static.lower_expressions import BINARY, argument, dotted, expression, identifier, target, test
+from pgolf_check.static.lower_functions import annotation, parameters
 from pgolf_check.static.lower_patterns import match_statement
 from pgolf_check.static.scopes import Scope, Walk
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.effects.mixtures import described, hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed, union, unmixed
 from pgolf_check.static.values import (
@@ -28,7 +29,6 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
-    join,
     tags_of,
 )
 

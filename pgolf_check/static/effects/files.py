@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from pgolf_check.static.effects.texts import add_texts, make_text, parts_of
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Deps, union
-from pgolf_check.static.values import NO_CONST, NO_REST, Choice, Data, Instance, Sequence, Value, constant, deps_of, join, options
+from pgolf_check.static.values import NO_CONST, NO_REST, Choice, Data, Instance, Sequence, Value, constant, deps_of, options
 
 TOKEN_FILE = re.compile(r"\.(?:bin|npy|npz|u16|dat|parquet|jsonl)\b|\*")
 VALIDATION = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, State, reads_of, union, updates_of
 from pgolf_check.static.values import (
@@ -20,7 +21,6 @@ from pgolf_check.static.values import (
     Sequence,
     Value,
     deps_of,
-    join,
 )
 
 CONTAINERS = frozenset(("ModuleList", "Sequential", "ParameterList", "ModuleDict", "ParameterDict"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pgolf_check.static.effects.mixtures import divided, hashed
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union
 from pgolf_check.static.values import (
@@ -24,7 +25,6 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
-    join,
     options,
     tags_of,
 )

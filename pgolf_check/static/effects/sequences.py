@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import described, looked_up
+from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Deps, State, has_reads, union, unmixed
 from pgolf_check.static.values import (
@@ -19,7 +20,6 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
-    join,
     tags_of,
 )
 

@@ -1,0 +1,216 @@
+"""Builtins that look at objects by computed names and at their types, and that import."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pgolf_check.static.effects.signature import Args, Effect, Keywords
+from pgolf_check.static.joins import join
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import union
+from pgolf_check.static.values import (
+    CONSTANTS,
+    NO_CONST,
+    Choice,
+    Class,
+    Data,
+    External,
+    Instance,
+    Mapping,
+    Method,
+    ModuleScope,
+    Sequence,
+    Value,
+    constant,
+    deps_of,
+    is_const,
+    options,
+)
+
+PLAIN = frozenset((*CONSTANTS, Data, Sequence, Mapping))
+"""What has no methods that change a state."""
+ANY = "*"
+"""In the name of a library's attribute: one that was looked up by a computed name."""
+
+
+def _isinstance(m: Machine, args: Args, keywords: Keywords) -> Value:
+    if len(args) != 2:
+        return Data(scalar=True)
+    value = args[0]
+    kinds = args[1].items if type(args[1]) is Sequence else (args[1],)
+    if type(value) is Choice:
+        outcomes = {_is_a(v, kinds) for v in value.options}
+        outcome = outcomes.pop() if len(outcomes) == 1 else None
+    else:
+        outcome = _is_a(value, kinds)
+    return Data(scalar=True) if outcome is None else outcome
+
+
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "builtins.int": int,
+    "builtins.float": float,
+    "builtins.str": str,
+    "builtins.bytes": bytes,
+    "builtins.bool": bool,
+}
+
+
+def _is_a(value: Value, kinds: Args) -> bool | None:
+    outcomes = [_is_one(value, kind) for kind in kinds]
+    if True in outcomes:
+        return True
+    return None if None in outcomes else False
+
+
+def _is_one(value: Value, kind: Value) -> bool | None:
+    if is_const(value):
+        python = _PYTHON_TYPES.get(kind.path) if type(kind) is External else None
+        return isinstance(value, python) if python else (False if type(kind) in (Class, External) else None)
+    if type(value) is Instance and type(kind) is Class:
+        return _inherits(value.cls, kind) if type(value.cls) is Class else False
+    if type(value) is Instance and type(kind) is External:
+        name = kind.path.rpartition(".")[2]
+        if isinstance(value.cls, str):
+            return value.cls.rpartition(".")[2] == name or (name == "Module" and value.state is not None)
+        return value.cls.derives(name)
+    if type(value) is Sequence and type(kind) is External:
+        return kind.path in (f"builtins.{value.kind}", "collections.deque")
+    if type(value) is Mapping and type(kind) is External:
+        return kind.path in ("builtins.dict", "collections.abc.Mapping")
+    if type(value) is Data and type(kind) is External and kind.path in ("builtins.list", "builtins.tuple", "builtins.dict"):
+        return False
+    if type(value) is Data and type(kind) is Class:
+        return False
+    return None
+
+
+def _inherits(cls: Class, kind: Class) -> bool:
+    return cls is kind or any(_inherits(base, kind) for base in cls.bases)
+
+
+def _getattr(m: Machine, args: Args, keywords: Keywords) -> Value:
+    from pgolf_check.static.effects.access import get_attribute
+
+    if len(args) < 2:
+        return Data()
+    name = constant(args[1])
+    if not isinstance(name, str):
+        return _any_attribute(m, args[0], args)
+    found = get_attribute(m, args[0], name)
+    if len(args) > 2 and _absent(args[0], found):
+        return args[2]
+    return found
+
+
+def _absent(obj: Value, found: Value) -> bool:
+    if type(found) is Method and type(obj) in (Instance, Class, Mapping):
+        return not (
+            type(obj) is Instance
+            and obj.state is not None
+            and found.name in ("parameters", "state_dict", "module", "train", "eval")
+        )
+    return False
+
+
+def _held(obj: Value) -> list[Value]:
+    """What the attributes of an object hold, its own and those of its class."""
+    found: dict[str, Value] = {}
+    classes = [obj.cls] if type(obj) is Instance and type(obj.cls) is Class else []
+    while classes:
+        cls = classes.pop(0)
+        found = {**{name: value for name, value in cls.attrs.items() if not name.startswith("__")}, **found}
+        classes.extend(cls.bases)
+    own = obj.attrs if type(obj) is Instance else {}
+    return [value for value in {**found, **own}.values() if not isinstance(value, tuple)]
+
+
+def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
+    """getattr with a name that is not known: any attribute. Where that may be a method of a state or of a scored value, it is not followed."""
+    if type(obj) is External:
+        return External(f"{obj.path}.{ANY}")
+    values = _held(obj)
+    if type(obj) is Instance and values:
+        if (
+            obj.state is not None
+            or isinstance(obj.cls, str)
+            or any(type(o) not in PLAIN for value in values for o in options(value))
+        ):
+            m.not_followed("an attribute is looked up by a name that is computed")
+        return reduce(join, values) if values else Data()
+    deps = union(deps_of(a) for a in args)
+    if type(obj) is not Data or deps:
+        m.not_followed("an attribute is looked up by a name that is computed")
+    return Data(deps)
+
+
+def _setattr(m: Machine, args: Args, keywords: Keywords) -> Value:
+    from pgolf_check.static.effects.access import set_attribute
+
+    if len(args) == 3 and isinstance(constant(args[1]), str):
+        set_attribute(m, args[0], constant(args[1]), args[2])
+    elif len(args) == 3 and type(args[0]) is Instance:
+        for name in list(args[0].attrs):
+            if type(args[0].attrs[name]) is Data:
+                set_attribute(m, args[0], name, args[2])
+    return None
+
+
+def _hasattr(m: Machine, args: Args, keywords: Keywords) -> Value:
+    from pgolf_check.static.effects.access import get_attribute
+
+    if len(args) != 2 or not isinstance(constant(args[1]), str):
+        return Data(scalar=True)
+    obj = args[0]
+    if type(obj) in (Instance, Class, ModuleScope):
+        if type(obj) is Instance and isinstance(obj.cls, str):
+            return constant(args[1]) in obj.attrs or Data(scalar=True)
+        found = get_attribute(m, obj, constant(args[1]))
+        return not (type(found) is Method or (type(obj) is ModuleScope and constant(args[1]) not in obj.names))
+    return True if type(obj) is External else Data(scalar=True)
+
+
+def _type(m: Machine, args: Args, keywords: Keywords) -> Value:
+    value = args[0] if args else None
+    if len(args) == 1 and type(value) is Instance and type(value.cls) is Class:
+        return value.cls
+    return External("builtins.type." + type(value).__name__)
+
+
+def _globals(m: Machine, args: Args, keywords: Keywords) -> Value:
+    scope = m.modules.get("__main__")
+    mapping = Mapping()
+    if scope is not None:
+        mapping.items = scope.names
+    return mapping
+
+
+def _vars(m: Machine, args: Args, keywords: Keywords) -> Value:
+    if args and type(args[0]) is Instance:
+        return Mapping(dict(args[0].attrs))
+    if args and type(args[0]) is Class:
+        return Mapping(dict(args[0].attrs))
+    return _globals(m, args, keywords)
+
+
+def import_module(m: Machine, args: Args, keywords: Keywords) -> Value:
+    from pgolf_check.static.calls import load_module
+
+    name = constant(args[0]) if args else NO_CONST
+    if not isinstance(name, str):
+        m.not_followed("a module is imported by a name that is computed")
+        return Data()
+    own = load_module(m, name)
+    return own if own is not None else External(name)
+
+
+BUILTINS: dict[str, Effect] = {
+    "isinstance": _isinstance,
+    "getattr": _getattr,
+    "setattr": _setattr,
+    "hasattr": _hasattr,
+    "type": _type,
+    "globals": _globals,
+    "locals": _globals,
+    "vars": _vars,
+    "__import__": import_module,
+}
