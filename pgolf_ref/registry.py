@@ -12,15 +12,18 @@ from math import prod
 from torch import nn
 
 _LAYER = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
+# The name of a parameter that its module reads through a function (torch.nn.utils.parametrize).
+_READ_THROUGH = re.compile(r"parametrizations\.(\w+)\.original$")
 
 
 class Group(StrEnum):
     """How a parameter is trained and stored."""
 
-    EMBEDDING = "embedding"  # (vocab, dim), one row per token; Adam
+    EMBEDDING = "embedding"  # (rows, dim), one row per token or hash; Adam
     HEAD = "head"  # (vocab, dim), the output projection of an untied model; Adam
     MATRIX = "matrix"  # (out, in) of a block; Muon
     SCALAR = "scalar"  # gains and mixing weights, also when stored as a small matrix; Adam, never quantised
+    CONSTANT = "constant"  # measured before the first step, then fixed; never quantised
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,14 @@ class Entry:
 def registry(model: nn.Module) -> dict[str, Entry]:
     """Every parameter of `model` by name, in the model's order."""
     entries: dict[str, Entry] = {}
-    for prefix, module in model.named_modules():
-        for own_name, parameter in module.named_parameters(recurse=False):
-            name = f"{prefix}.{own_name}" if prefix else own_name
-            groups: dict[str, Group] = getattr(type(module), "GROUPS", {})
-            if own_name not in groups:
-                raise TypeError(f"{type(module).__name__} declares no group for its parameter {own_name!r}")
-            layer = _LAYER.search(name)
-            entries[name] = Entry(name, groups[own_name], tuple(parameter.shape), int(layer[1]) if layer else None)
+    for name, parameter in model.named_parameters():
+        owner_name, _, own_name = _READ_THROUGH.sub(r"\1", name).rpartition(".")
+        owner = model.get_submodule(owner_name)
+        groups: dict[str, Group] = getattr(type(owner), "GROUPS", {})
+        if own_name not in groups:
+            raise TypeError(f"{type(owner).__name__} declares no group for its parameter {own_name!r}")
+        layer = _LAYER.search(name)
+        entries[name] = Entry(name, groups[own_name], tuple(parameter.shape), int(layer[1]) if layer else None)
     return entries
 
 

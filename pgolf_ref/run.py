@@ -15,9 +15,10 @@ import torch
 from pgolf_ref import log as lines
 from pgolf_ref.clock import Clock
 from pgolf_ref.code import code_bytes
-from pgolf_ref.config import Config, to_dict
+from pgolf_ref.config import Config, to_dict, values_by_name
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
+from pgolf_ref.data.vocabulary import vocabulary
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Score, ScoringLedger
 from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
@@ -78,7 +79,8 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
             score, _ = score_windows(model, dataset, config, config.data.seq_len, world)
             return score.loss, score.bpb
 
-        trained = train(config, loader, clock, log, world=world, validate=validate)
+        known = vocabulary(dataset.tokenizer)
+        trained = train(config, loader, clock, log, world=world, validate=validate, vocabulary=known)
         artifact = _export(trained.model, config, out / artifact_name(seed), clock, world)
         size = code_bytes(script)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
@@ -111,6 +113,8 @@ def score_with_ttt(model: GPT, dataset: Dataset, config: Config, world: World) -
     ledger = ScoringLedger(dataset.validation, dataset.byte_counts(), world)
     windows = plan_windows(len(ledger), config.data.seq_len, config.evaluate.stride)
     chunks = split_into_chunks(windows, config.ttt.chunk_tokens)
+    if config.ttt.hash_rows:
+        model.embedding.add_evaluation_hash(config.ttt.hash_rows)
     batch, seq_len = config.evaluate.batch_windows, config.data.seq_len
     return evaluate_score_first(model, ledger, chunks, batch, config.ttt, seq_len, world), ledger.replay()
 
@@ -130,9 +134,8 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
     log(f"val_bpb:enabled tokenizer_kind=sentencepiece tokenizer_path={dataset.tokenizer_path}")
     log(f"train_loader:dataset:{dataset.name} train_shards:{dataset.train_shards}")
     log(f"val_loader:shards pattern={dataset.folder / 'fineweb_val_*.bin'} tokens:{len(dataset.validation) - 1}")
-    for section, table in to_dict(config).items():
-        for name, value in table.items():
-            log(f"  {section}.{name}: {value}", shown=False)
+    for name, value in values_by_name(to_dict(config)):
+        log(f"  {name}: {value}", shown=False)
     log(
         f"train_batch_tokens:{data.batch_tokens} train_seq_len:{data.seq_len} iterations:{run.steps} "
         f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f}"
@@ -154,6 +157,7 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     budget, length = config.evaluate.budget_seconds, config.data.seq_len
     with clock.phase("evaluate", budget) as phase:
         model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)
+        model.use_vocabulary(vocabulary(dataset.tokenizer))
         score, replay = score_windows(model, dataset, config, length, world)
     _report(log, f"{_label(config, '_')}_roundtrip", score, phase.seconds)
     if config.evaluate.stride < length:

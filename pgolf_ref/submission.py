@@ -8,7 +8,7 @@ import datetime
 import statistics
 import string
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Description:
 
 def entry_script(config: Config) -> str:
     """The script of a submission: the configuration as Python, and a main program. It depends on neither seed nor data folder."""
-    return _SCRIPT.substitute(config=_as_source(config))
+    imports = [f"from {kind.__module__} import {kind.__name__}" for kind in _classes(config)]
+    return _SCRIPT.substitute(config=_as_source(config), imports="\n".join(sorted(imports)))
 
 
 def write_submission(out: Path, config: Config, script: str, results: Sequence[SeedResult], about: Description) -> None:
@@ -138,7 +139,14 @@ def _as_source(config: Config) -> str:
 
 def _values(table: Any) -> dict[str, Any]:
     """The values of a section without those that differ between the runs of one submission."""
-    return {name: value for name, value in asdict(table).items() if name not in ("seed_init", "seed_data", "path")}
+    names = [field.name for field in fields(table)]
+    return {name: getattr(table, name) for name in names if name not in ("seed_init", "seed_data", "path")}
+
+
+def _classes(table: Any) -> set[type]:
+    """The classes of a section and of all sections within it."""
+    inner = [getattr(table, field.name) for field in fields(table)]
+    return {type(table)}.union(*(_classes(value) for value in inner if is_dataclass(value)))
 
 
 _SCRIPT = string.Template('''\
@@ -150,16 +158,7 @@ python train_gpt.py --seed 42 --data data --out run
 import argparse
 from pathlib import Path
 
-from pgolf_ref.config import (
-    Config,
-    DataConfig,
-    EvaluateConfig,
-    ExportConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TTTConfig,
-)
+$imports
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.run import run_seed, with_seed

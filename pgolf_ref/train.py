@@ -15,10 +15,13 @@ from torch import Tensor
 from pgolf_ref import log as lines
 from pgolf_ref.clock import Clock, Phase
 from pgolf_ref.config import Config, RunConfig
+from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.log import Log
+from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
+from pgolf_ref.model.initialise import initialise, needs_tokens
 from pgolf_ref.optim.ema import WeightAverage
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.optim.schedule import lr_multiplier, momentum, progress
@@ -51,21 +54,41 @@ def build_model(config: Config, device: torch.device) -> GPT:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.run.seed_init)
         model = GPT(config.model, _activation_dtype(config.run))
-    return model.to(device, torch.float64 if config.run.dtype == "float64" else torch.float32)
+    return model.to(device, _parameter_dtype(config.run))
+
+
+def build_objective(model: GPT, config: Config) -> Objective:
+    """The loss of a model with fresh auxiliary heads, which depend on the configuration and `run.seed_init` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.run.seed_init)
+        return Objective(model, config.losses).to(next(model.parameters()).device, _parameter_dtype(config.run))
 
 
 def train(
-    config: Config, loader: Loader, clock: Clock, log: Log, *, world: World | None = None, validate: Validate | None = None
+    config: Config,
+    loader: Loader,
+    clock: Clock,
+    log: Log,
+    *,
+    world: World | None = None,
+    validate: Validate | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> TrainResult:
-    """Train from scratch. Without `world` this process trains alone on the device that the configuration names."""
+    """Train from scratch. Without `world` this process trains alone on the device that the configuration names.
+
+    Some techniques need the vocabulary, and say so where it is missing.
+    """
     world = world or World.single(config.run.device)
     model = build_model(config, world.device)
+    if vocabulary is not None:
+        model.use_vocabulary(vocabulary)
     log(f"model_params:{sum(p.numel() for p in model.parameters())}")
     log(f"world_size:{world.size} grad_accum_steps:{config.data.slots // world.size}")
     log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
     trainer = _Trainer(config, model, loader, world)
     trainer.warm_up()
     with clock.phase("train", config.run.budget_seconds) as phase:
+        trainer.begin()
         steps = _loop(trainer, phase, log, validate)
         trainer.finish()
     log(lines.phase_line(phase.name, phase.seconds, phase.budget))
@@ -107,29 +130,41 @@ class _Trainer:
         self._loader = loader
         slots, joined = world.slots(config.data.slots), max(1, PASS_TOKENS // (config.data.rows * config.data.seq_len))
         self._passes = [slots[i : i + joined] for i in range(0, len(slots), joined)]
-        self._optimizers = Optimizers(model, config.optim, world)
-        horizon = config.optim.ema_horizon
-        self._average = WeightAverage(model.parameters(), horizon) if horizon > 0 else None
-        self._loss = torch.compile(model.loss, dynamic=False) if config.run.compile else model.loss
+        self._objective = build_objective(model, config)
+        self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
+        self._optimizers = Optimizers(self._objective, config.optim, world)
+        self._average: WeightAverage | None = None
+        self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
 
     def warm_up(self) -> None:
         """Forward and backward passes on constant tokens, which compile what there is to compile and change nothing."""
         data = self.config.data
         tokens = torch.zeros(data.rows * len(self._passes[0]), data.seq_len, dtype=torch.int64, device=self.world.device)
         for _ in range(self.config.run.warmup_steps):
-            self._loss(tokens, tokens).backward()
+            self._loss(tokens, tokens, self._fraction).backward()
         self._optimizers.zero_grad()
+
+    def begin(self) -> None:
+        """Set the weights that are computed from training tokens, those of the first steps on every rank; the average starts there."""
+        data, model = self.config.data, self.config.model
+        if needs_tokens(model):
+            count = -(-model.embedding.init_tokens // (data.rows * data.seq_len))
+            batches = [self._loader.batch(*divmod(number, data.slots))[0] for number in range(count)]
+            initialise(self.model, torch.cat(batches).to(self.world.device), self.config.run.seed_init)
+        horizon = self.config.optim.ema_horizon
+        self._average = WeightAverage(self.model.parameters(), horizon) if horizon > 0 else None
 
     def step(self, step: int, fraction: float) -> Tensor:
         """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
         total = torch.zeros((), device=self.world.device)
+        self._fraction.fill_(fraction)
         for slots in self._passes:
             batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
             tokens, targets = (torch.cat(rows).to(self.world.device, non_blocking=True) for rows in batches)
-            loss = self._loss(tokens, targets) * (len(slots) / self.config.data.slots)
+            loss = self._loss(tokens, targets, self._fraction) * (len(slots) / self.config.data.slots)
             loss.backward()
             total += loss.detach()
-        self.world.sum_gradients(self.model.parameters())
+        self.world.sum_gradients(self._objective.parameters())
         self._optimizers.step(lr_multiplier(fraction, self.config.optim), momentum(fraction, self.config.optim))
         self._optimizers.zero_grad()
         return total
@@ -148,6 +183,10 @@ class _Trainer:
         if not math.isfinite(value):
             raise UserError(f"training diverged: the loss of step {step} is {value}; lower the learning rates of the recipe")
         return value
+
+
+def _parameter_dtype(run: RunConfig) -> torch.dtype:
+    return torch.float64 if run.dtype == "float64" else torch.float32
 
 
 def _activation_dtype(run: RunConfig) -> torch.dtype:

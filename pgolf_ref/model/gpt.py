@@ -1,25 +1,28 @@
 """The whole model: tokens in, softcapped logits or mean loss out.
 
-* tied embedding, RMS norm without weight, U-Net skips by `plan.py`, softcap * tanh(u / softcap) on the logits
+* tokens become vectors in `embedder.py` and vectors logits in `head.py`; a tied model shares the embedder's table
+* RMS norm without weight, U-Net skips by `plan.py`
 * parameters stay in float32 (or float64); matrices are cast to the activation dtype where they are used
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pgolf_ref.config import ModelConfig
+from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.model.block import Block
-from pgolf_ref.model.loss import softcapped, softcapped_cross_entropy
+from pgolf_ref.model.embedder import Embedder
+from pgolf_ref.model.head import Head
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.model.plan import layer_plan, skip_count
+from pgolf_ref.model.ternary import make_ternary
 from pgolf_ref.registry import Group
 
 
 class GPT(nn.Module):
     """B sequences of T tokens, d channels, V vocabulary entries."""
 
-    GROUPS = {"embedding": Group.EMBEDDING, "head": Group.HEAD, "skip_weights": Group.SCALAR}
+    GROUPS = {"skip_weights": Group.SCALAR}
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype | None = None) -> None:
         """`dtype` of activations; None is that of the parameters."""
@@ -27,15 +30,20 @@ class GPT(nn.Module):
         self.config = config
         self.dtype = dtype
         self.plan = layer_plan(config.layers)
-        self.embedding = nn.Parameter(torch.empty(config.vocab_size, config.dim).normal_(std=config.embedding_std))
+        self.embedding = Embedder(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.skip_weights = nn.Parameter(torch.ones(skip_count(config.layers), config.dim))
-        if not config.tied:
-            self.head = nn.Parameter(torch.zeros(config.vocab_size, config.dim))
+        self.head = Head(config)
+        if config.ternary_group:
+            make_ternary(self.blocks, config.ternary_group)
+
+    def use_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Tell the model the pieces of its tokenizer; some techniques need it before the first forward pass."""
+        self.embedding.use_vocabulary(vocabulary)
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """int64 (B, T) -> normalised last residual (B, T, d)"""
-        x0 = rms_norm(F.embedding(tokens, self.embedding).to(self.dtype or self.embedding.dtype))
+        x0 = self.embedding(tokens, self.dtype or self.embedding.table.dtype)
         x = x0
         outputs: list[Tensor] = []
         for step in self.plan:
@@ -45,15 +53,14 @@ class GPT(nn.Module):
             outputs.append(x)
         return rms_norm(x)
 
-    def _unembedding(self) -> Tensor:
-        return self.embedding if self.config.tied else self.head
-
     def forward(self, tokens: Tensor) -> Tensor:
-        """int64 (B, T) -> logits (B, T, V), float32 or better, within +-softcap"""
-        x = self.hidden(tokens)
-        return softcapped(F.linear(x, self._unembedding().to(x.dtype)), self.config.softcap)
+        """int64 (B, T) -> logits (B, T, V), float32 or better"""
+        return self.head.logits(self.hidden(tokens), tokens, self.embedding.table)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        """int64 (B, T) twice -> mean negative log-likelihood of the targets in nats"""
-        x = self.hidden(tokens).flatten(0, 1)
-        return softcapped_cross_entropy(x, self._unembedding().to(x.dtype), targets.flatten(), self.config.softcap)
+        """int64 (B, T) twice -> mean negative log-likelihood of the targets in nats, of those that are trained on"""
+        return self.mean_loss(self.hidden(tokens), tokens, targets)
+
+    def mean_loss(self, hidden: Tensor, tokens: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The same from the last residual (B, T, d), each target by its weight (B, T)."""
+        return self.head.mean_loss(hidden, tokens, targets, self.embedding.table, weights)

@@ -1,4 +1,8 @@
-"""A model as an artifact and back: matrices and embeddings quantised as the registry routes them, gains kept in float32.
+"""A model as an artifact and back: every parameter by the route that the registry and the configuration give it.
+
+* matrices and embeddings: integers of so many bits with a scale per row, or 8-bit floats
+* matrices of ternary blocks: packed codes with a scale per group of columns
+* gains and constants: float32
 
 Invariants: every parameter is stored exactly once; the loaded model computes with exactly the dequantised weights; an artifact
 describes the shape of its model itself.
@@ -10,54 +14,108 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from pgolf_ref.config import Config, ModelConfig, from_dict
+from pgolf_ref.config import Config, ExportConfig, ModelConfig, from_dict
 from pgolf_ref.errors import ConfigError
+from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.container import ContainerError, read_container, write_container
 from pgolf_ref.quant.rtn import dequantise, quantise
-from pgolf_ref.registry import Group, registry
+from pgolf_ref.quant.ternary import PACKERS, latent, pack_smallest, ternarise
+from pgolf_ref.registry import Entry, Group, registry
 
-CODES, SCALES = ":codes", ":scales"
+CODES, SCALES, FLOAT8 = ":codes", ":scales", ":float8"
+PER_BYTE = 8  # parameters that a byte of an artifact can stand for, at most
+
+Arrays = dict[str, NDArray[Any]]
 
 
 def export_model(model: GPT, config: Config) -> bytes:
     """The bytes of the artifact."""
-    bits = {
-        Group.MATRIX: config.export.matrix_bits,
-        Group.EMBEDDING: config.export.embedding_bits,
-        Group.HEAD: config.export.embedding_bits,
-    }
-    codes: dict[str, NDArray[Any]] = {}
-    rest: dict[str, NDArray[Any]] = {}
+    codes: Arrays = {}
+    rest: Arrays = {}
     parameters = dict(model.named_parameters())
     # Codes first and scales after them: neighbours of one kind compress better.
     for name, entry in sorted(registry(model).items(), key=lambda item: item[1].group):
-        if entry.group is Group.SCALAR:
-            rest[name] = parameters[name].detach().to("cpu", torch.float32).numpy()
-        else:
-            coded, scales = quantise(parameters[name], bits[entry.group])
-            codes[name + CODES], rest[name + SCALES] = coded.numpy(), scales.numpy()
+        weight = parameters[name].detach().to("cpu", torch.float32)
+        coded, others = _encode(weight, entry, config.model, config.export)
+        codes |= {name + suffix: array for suffix, array in coded.items()}
+        rest |= {name + suffix: array for suffix, array in others.items()}
     return write_container({**codes, **rest}, {"model": dataclasses.asdict(config.model)}, (config.export.codec,))
 
 
 def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     """The model in an artifact, on the CPU in float32; `dtype` of activations, None is float32 too."""
     arrays, meta = read_container(data)
-    found = _weights(arrays)
     config = _described(meta)
-    at_least = config.vocab_size * config.dim + config.layers * config.mlp_mult * config.dim**2
-    if at_least > sum(weight.numel() for weight in found.values()):
+    at_least = config.vocab_size * table_width(config) + config.layers * config.mlp_mult * config.dim**2
+    if at_least > PER_BYTE * sum(array.size for array in arrays.values()):
         raise ContainerError("the artifact describes a larger model than its arrays can fill; export it again")
     with torch.random.fork_rng(devices=[]):
         model = GPT(config, dtype)
-    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    if {name: weight.shape for name, weight in found.items()} != shapes:
-        raise ContainerError("the artifact's arrays are not those of the model that it describes; export it again")
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(found[name])
+        parameters = dict(model.named_parameters())
+        for name, entry in registry(model).items():
+            parameters[name].copy_(_decode(name, arrays, entry, config))
+    if arrays:
+        raise ContainerError(f"the artifact holds {min(arrays)}, which is no part of the model that it describes; export it again")
     return model
+
+
+def _encode(weight: Tensor, entry: Entry, model: ModelConfig, export: ExportConfig) -> tuple[Arrays, Arrays]:
+    """The arrays of codes and the others of one parameter, by the suffix of their names."""
+    if entry.group in (Group.SCALAR, Group.CONSTANT):
+        return {}, {"": weight.numpy()}
+    if _is_ternary(entry, model):
+        codes, scales = ternarise(weight, model.ternary_group)
+        packing, data = pack_smallest(codes.to(torch.int8).numpy())
+        return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
+    if export.float8:
+        return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
+    coded, scales = quantise(weight, export.matrix_bits if entry.group is Group.MATRIX else export.embedding_bits)
+    return {CODES: coded.numpy()}, {SCALES: scales.numpy()}
+
+
+def _decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
+    """The parameter that the arrays of a name hold, which are taken out of `arrays`."""
+    try:
+        weight = _decode_arrays(name, arrays, entry, model)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ContainerError(
+            f"the artifact's arrays of {name} are not those of the model that it describes; export it again"
+        ) from error
+    if weight.shape != entry.shape:
+        raise ContainerError(f"the artifact's {name} has the shape {tuple(weight.shape)}, not {entry.shape}; export it again")
+    return weight
+
+
+def _decode_arrays(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
+    if entry.group in (Group.SCALAR, Group.CONSTANT):
+        return _taken(arrays, name, np.float32)
+    if _is_ternary(entry, model):
+        packing = "base3" if f"{name}:base3" in arrays else "bitmask"
+        data = _taken(arrays, f"{name}:{packing}", np.uint8).numpy().tobytes()
+        codes = torch.from_numpy(PACKERS[packing][1](data, entry.count)).view(entry.shape)
+        scales = _taken(arrays, name + SCALES, np.float16).view(entry.shape[0], -1)
+        return latent(codes.to(torch.float32), scales.to(torch.float32), model.ternary_group)
+    if name + FLOAT8 in arrays:
+        return _taken(arrays, name + FLOAT8, np.uint8).view(torch.float8_e4m3fn).to(torch.float32)
+    codes, scales = _taken(arrays, name + CODES, np.int8), _taken(arrays, name + SCALES, np.float16)
+    if codes.shape[:1] != scales.shape:
+        raise ValueError("a scale per row is expected")
+    return dequantise(codes, scales)
+
+
+def _taken(arrays: Arrays, name: str, dtype: type[np.generic]) -> Tensor:
+    array = arrays.pop(name)
+    if array.dtype != dtype:
+        raise ValueError(f"{name} is of type {array.dtype}")
+    return torch.from_numpy(array)
+
+
+def _is_ternary(entry: Entry, model: ModelConfig) -> bool:
+    return bool(model.ternary_group) and entry.group is Group.MATRIX and entry.layer is not None
 
 
 def _described(meta: dict[str, Any]) -> ModelConfig:
@@ -65,17 +123,3 @@ def _described(meta: dict[str, Any]) -> ModelConfig:
         return from_dict({"model": meta["model"]}).model
     except (KeyError, ConfigError) as error:
         raise ContainerError(f"the artifact does not describe a model ({error}); export it again") from error
-
-
-def _weights(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = {}
-    for name, array in arrays.items():
-        if name.endswith(CODES):
-            plain = name.removesuffix(CODES)
-            scales = arrays.get(plain + SCALES, np.empty(0, np.float16))
-            if array.dtype != np.int8 or array.ndim != 2 or scales.dtype != np.float16 or scales.shape != array.shape[:1]:
-                raise ContainerError(f"the artifact's codes of {plain} lack their scales; export it again")
-            weights[plain] = dequantise(torch.from_numpy(array), torch.from_numpy(scales))
-        elif not name.endswith(SCALES):
-            weights[name] = torch.from_numpy(array)
-    return weights

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES: dict[str, np.dtype[Any]] = {"int8": np.dtype("<i1"), "float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "int8": np.dtype("<i1"),
+    "uint8": np.dtype("<u1"),
+    "float16": np.dtype("<f2"),
+    "float32": np.dtype("<f4"),
+}
 
 
 def pack(array: NDArray[Any]) -> bytes:

@@ -1,11 +1,12 @@
 """One configuration: read whole, refused whole, with every problem named."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
-from pgolf_ref.config import Config, DataConfig, ModelConfig, from_dict, load_recipe, recipe_names, to_dict
+from pgolf_ref.config import Config, DataConfig, ModelConfig, from_dict, load_recipe, recipe_names, to_dict, values_by_name
 from pgolf_ref.errors import ConfigError, UserError
 
 
@@ -51,11 +52,24 @@ def test_relations_between_values() -> None:
         ("run.steps", "must read table.name=value"),
         ("run.device=tpu", "run.device must be one of auto, cpu, cuda"),
         ("optim.eps=nan", "optim.eps must be positive"),
+        ("model.dim.wide=3", "model.dim must be of type int, not {'wide': 3}"),
+        ("model.embedding=3", "model.embedding must be a table of values, not 3"),
+        ("model.embedding.hash.row=3", "did you mean model.embedding.hash.rows"),
+        ("model.embedding.hash.orders=3", "model.embedding.hash.orders must be a list of type int, not 3"),
+        ("model.embedding.hash.orders=[2.5]", "model.embedding.hash.orders must be a list of type int"),
     ],
 )
 def test_bad_overrides_are_explained(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
         load_recipe("tiny", [override])
+
+
+def test_tables_within_tables_come_back() -> None:
+    config = load_recipe("tiny", ["model.embedding.hash.rows=64", "model.embedding.hash.orders=[2, 3]", "model.head.bias=true"])
+    assert config.model.embedding.hash.orders == (2, 3) and config.model.head.bias
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+    named = dict(values_by_name(to_dict(config)))
+    assert named["model.embedding.hash.rows"] == 64 and named["run.steps"] == config.run.steps
 
 
 def test_recipe_from_a_file(tmp_path: Path) -> None:

@@ -121,12 +121,12 @@ def test_whole_model_is_its_blocks_in_plan_order() -> None:
     """The forward pass against the U-Net written out for three layers."""
     model, tokens = random_model(CONFIG), random_tokens(CONFIG)
     with torch.no_grad():
-        x0 = F.rms_norm(model.embedding[tokens], (CONFIG.model.dim,))
+        x0 = F.rms_norm(model.embedding.table[tokens], (CONFIG.model.dim,))
         first = model.blocks[0](x0, x0)
         second = model.blocks[1](first + model.skip_weights[0] * first, x0)
         last = F.rms_norm(model.blocks[2](second, x0), (CONFIG.model.dim,))
         cap = CONFIG.model.softcap
-        torch.testing.assert_close(model(tokens), cap * torch.tanh(last @ model.embedding.T / cap))
+        torch.testing.assert_close(model(tokens), cap * torch.tanh(last @ model.embedding.table.T / cap))
 
 
 def test_block_is_what_the_formula_says() -> None:

@@ -24,8 +24,8 @@ def test_every_parameter_is_in_exactly_one_group(config: Config) -> None:
 
 def test_groups_of_the_model() -> None:
     entries = registry(GPT(small("model.tied=false").model))
-    assert {name for name, entry in entries.items() if entry.group is Group.EMBEDDING} == {"embedding"}
-    assert {name for name, entry in entries.items() if entry.group is Group.HEAD} == {"head"}
+    assert {name for name, entry in entries.items() if entry.group is Group.EMBEDDING} == {"embedding.table"}
+    assert {name for name, entry in entries.items() if entry.group is Group.HEAD} == {"head.weight"}
     matrices = {name.rpartition(".")[2] for name, entry in entries.items() if entry.group is Group.MATRIX}
     assert matrices == {"query", "key", "value", "out", "up", "down"}
     assert entries["blocks.2.attention.key"].layer == 2

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from toys import CountingLoader, random_model, random_tokens, small
 
+from pgolf_ref.distributed import World
+from pgolf_ref.model.gpt import GPT
+from pgolf_ref.optim.groups import Optimizers
+from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.quant.container import read_container
 from pgolf_ref.quant.ternary import (
     PACKERS,
     expand,
@@ -18,6 +24,7 @@ from pgolf_ref.quant.ternary import (
     unpack_base3,
     unpack_bitmask,
 )
+from pgolf_ref.registry import Group, registry
 
 CODES = st.lists(st.sampled_from([-1, 0, 1]), max_size=70).map(lambda codes: np.array(codes, dtype=np.int8))
 
@@ -90,3 +97,59 @@ def test_the_smaller_packing_is_taken() -> None:
     assert pack_smallest(dense) == ("base3", pack_base3(dense))
     assert pack_smallest(sparse) == ("bitmask", pack_bitmask(sparse))
     assert len(pack_base3(dense)) == 80 and len(pack_bitmask(sparse)) == 50
+
+
+# In a model
+
+TERNARY = ("model.ternary_group=8",)
+
+
+def test_a_ternary_model_computes_with_codes_and_scales() -> None:
+    """Beside a plain model whose block matrices are set to the ternary ones: the same logits."""
+    config, plain_config = small(*TERNARY), small()
+    model, plain = random_model(config), GPT(plain_config.model).double()
+    weights = {name.replace("parametrizations.", "").replace(".original", ""): p for name, p in model.named_parameters()}
+    matrices = {name for name, entry in registry(plain).items() if entry.group is Group.MATRIX}
+    with torch.no_grad():
+        for name, parameter in plain.named_parameters():
+            parameter.copy_(expand(*ternarise(weights[name], 8), 8) if name in matrices else weights[name])
+        tokens = random_tokens(config)
+        torch.testing.assert_close(model(tokens), plain(tokens))
+
+
+def test_a_ternary_model_has_the_parameters_and_groups_of_a_plain_one() -> None:
+    entries, plain = registry(GPT(small(*TERNARY).model)), registry(GPT(small().model))
+    assert sorted((e.group, e.shape, e.layer or 0) for e in entries.values()) == sorted(
+        (e.group, e.shape, e.layer or 0) for e in plain.values()
+    )
+
+
+def test_a_ternary_model_is_trained() -> None:
+    config = small(*TERNARY)
+    torch.manual_seed(0)
+    model = GPT(config.model).double()
+    optimizers, loader, had_gradient = Optimizers(model, config.optim, World.single()), CountingLoader(config), set()
+    for step in range(3):
+        model.loss(*loader.batch(step, 0)).backward()
+        had_gradient |= {key for key, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+        optimizers.step(1.0, 0.9)
+        optimizers.zero_grad()
+    assert had_gradient == set(registry(model))
+
+
+def test_an_artifact_of_ternary_blocks_gives_back_what_they_compute() -> None:
+    """Scales are rounded to half precision, and all else to 8-bit floats; the codes are exact."""
+    config = small(*TERNARY, "export.float8=true")
+    model = random_model(config).float()
+    data = export_model(model, config)
+    loaded = load_model(data)
+    assert export_model(loaded, config) == data
+    for block, restored in zip(model.blocks, loaded.blocks, strict=True):
+        for name in ("query", "key", "value", "out"):
+            got, expected = getattr(restored.attention, name), getattr(block.attention, name)
+            assert torch.equal(got.sign(), expected.sign())
+            torch.testing.assert_close(got, expected, rtol=2e-3, atol=0)
+    table = model.embedding.table.to(torch.float8_e4m3fn).float()
+    assert torch.equal(loaded.embedding.table, table)
+    arrays, _ = read_container(data)
+    assert {array.dtype.name for array in arrays.values()} == {"uint8", "float16", "float32"}

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pgolf_ref.config import Config, load_recipe
+from pgolf_ref.data.vocabulary import Kind, Vocabulary
 from pgolf_ref.model.gpt import GPT
 
 SMALL = (
@@ -34,11 +36,22 @@ def small(*overrides: str) -> Config:
 def random_model(config: Config, seed: int = 0) -> GPT:
     """A float64 model whose every parameter is random: a fresh one has zero matrices that hide what precedes them."""
     model = GPT(config.model).double()
+    model.use_vocabulary(toy_vocabulary(config.model.vocab_size))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3 + 0.1)
     return model
+
+
+def toy_vocabulary(size: int) -> Vocabulary:
+    """Pieces of up to four bytes; every third begins a word; control pieces come first."""
+    pieces = [
+        b"" if token < 3 else (b" " if token % 3 == 0 else b"") + bytes([97 + token % 26]) * (token % 4) for token in range(size)
+    ]
+    kinds = [Kind.CONTROL if token < 3 else Kind(1 + token % 6) for token in range(size)]
+    starts = [piece.startswith(b" ") for piece in pieces]
+    return Vocabulary(tuple(pieces), np.array(starts), np.array(kinds, dtype=np.uint8))
 
 
 def random_tokens(config: Config, rows: int = 2, seed: int = 0) -> Tensor:

@@ -7,17 +7,20 @@ that a run depends on.
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
+from pgolf_ref.config.embedding import EmbeddingConfig, HeadConfig, embedding_rules
+from pgolf_ref.config.losses import LossConfig, loss_rules
 from pgolf_ref.errors import ConfigError, UserError
 
 DTYPES = ("float32", "bfloat16", "float64")
 DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("brotli", "zstd", "lzma")
+ORDERS = ("shuffled", "sequential", "coprime", "documents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class ModelConfig:
     softcap: float = 30.0  # logits lie in (-softcap, softcap)
     tied: bool = True  # the output projection is the embedding
     embedding_std: float = 0.005
+    ternary_group: int = 0  # columns that share a scale where the matrices of blocks are ternary; 0 = real numbers
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
 
     @property
     def head_dim(self) -> int:
@@ -48,6 +54,7 @@ class DataConfig:
     path: str = "data"  # folder of the shards, the tokenizer and the edition
     seq_len: int = 1024
     batch_tokens: int = 524_288
+    order: str = "shuffled"  # of the windows: shuffled, sequential, coprime, or documents (packed)
     slots: int = 8  # divisible by the number of ranks; gradients do not depend on how many ranks share them
 
     @property
@@ -99,6 +106,7 @@ class ExportConfig:
 
     matrix_bits: int = 8
     embedding_bits: int = 8
+    float8: bool = False  # 8-bit floats (e4m3) instead of integers
     codec: str = "brotli"
     cap_bytes: int = 16_000_000  # code + artifact
 
@@ -120,6 +128,7 @@ class TTTConfig:
     lr: float = 0.002
     momentum: float = 0.9
     clip_norm: float = 1.0
+    hash_rows: int = 0  # of a bigram table of zeros that test-time training alone fills; 0 = none
     chunk_tokens: int = 32_768
     batch_rows: int = 16
 
@@ -135,6 +144,7 @@ class Config:
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     ttt: TTTConfig = field(default_factory=TTTConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
         problems = _problems(self)
@@ -145,6 +155,15 @@ class Config:
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Plain tables of plain values, in declaration order."""
     return dataclasses.asdict(config)
+
+
+def values_by_name(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value under its dotted name, such as model.embedding.dim."""
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from values_by_name(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def from_dict(tables: Mapping[str, Any]) -> Config:
@@ -170,11 +189,16 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
     problems = []
     for override in overrides:
         key, equals, text = override.partition("=")
-        table, dot, value_name = key.strip().partition(".")
-        if not (equals and dot):
+        *path, value_name = key.strip().split(".")
+        if not (equals and path and value_name):
             problems.append(f"override {override!r} must read table.name=value, such as run.steps=100")
         else:
-            tables.setdefault(table, {})[value_name] = _literal(text.strip())
+            table = tables
+            for part in path:
+                if not isinstance(table.get(part), dict):
+                    table[part] = {}
+                table = table[part]
+            table[value_name] = _literal(text.strip())
     if problems:
         raise ConfigError(problems)
     return from_dict(tables)
@@ -214,14 +238,32 @@ def _typed(section: str, table: Mapping[str, Any], kind: Any, problems: list[str
         if name not in fields:
             problems.append(_unknown(f"{section}.{name}", [f"{section}.{known}" for known in fields], "value"))
             continue
-        wanted = fields[name]
-        if wanted is float and type(value) is int:
-            value = float(value)
-        if type(value) is not wanted:
-            problems.append(f"{section}.{name} must be of type {wanted.__name__}, not {value!r}")  # type: ignore[union-attr]
-        else:
-            values[name] = value
+        try:
+            values[name] = _value(f"{section}.{name}", value, fields[name], problems)
+        except TypeError:
+            problems.append(f"{section}.{name} must be {_in_words(fields[name])}, not {value!r}")
     return values
+
+
+def _value(name: str, value: Any, wanted: Any, problems: list[str]) -> Any:
+    """`value` as the type that a field declares; TypeError where it is of another."""
+    if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
+        return wanted(**_typed(name, value, wanted, problems))  # type: ignore[operator]
+    if get_origin(wanted) is tuple and isinstance(value, list | tuple):
+        return tuple(_value(name, item, get_args(wanted)[0], problems) for item in value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise TypeError
+    return value
+
+
+def _in_words(wanted: Any) -> str:
+    if dataclasses.is_dataclass(wanted):
+        return "a table of values"
+    if get_origin(wanted) is tuple:
+        return f"a list of type {get_args(wanted)[0].__name__}"
+    return f"of type {wanted.__name__}"
 
 
 def _unknown(name: str, known: Any, what: str) -> str:
@@ -247,9 +289,17 @@ def _problems(config: Config) -> list[str]:
             ("ttt.chunk_tokens must be a multiple of evaluate.stride", ttt.epochs == 0 or ttt.chunk_tokens % evaluate.stride == 0),
             ("run.dtype must be one of " + ", ".join(DTYPES), run.dtype in DTYPES),
             ("run.device must be one of " + ", ".join(DEVICES), run.device in DEVICES),
+            ("data.order must be one of " + ", ".join(ORDERS), data.order in ORDERS),
+            ("model.ternary_group must be 0 or more", model.ternary_group >= 0),
+            (
+                "model.embedding.cooccurrence_qk sets real numbers: model.ternary_group must be 0",
+                not (model.ternary_group and model.embedding.cooccurrence_qk),
+            ),
             ("export.codec must be one of " + ", ".join(CODECS), config.export.codec in CODECS),
             ("optim.momentum_start must be at most optim.momentum", optim.momentum_start <= optim.momentum),
         ]
+    rules += embedding_rules(model.embedding, model.head, model.dim, data.seq_len)
+    rules += loss_rules(config.losses, model.vocab_size, data.seq_len, model.embedding.hash.rows)
     return [message for message, holds in rules if not holds]
 
 
