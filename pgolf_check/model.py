@@ -187,6 +187,12 @@ class Event:
     """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: training, gradient, write or count."""
     reads: tuple[Location, ...] = ()
     """Where the tokens of the regions were read from a file."""
+    made: tuple[tuple[int, int], ...] = ()
+    """For an UPDATE: the loop iterations in which the state was made or last reset."""
+    since: frozenset[tuple[int, int]] = frozenset()
+    """Places within a window, by number, from which on the tokens of an UPDATE, or the scores of a REPORT, were taken."""
+    until: frozenset[tuple[int, int]] = frozenset()
+    """For an UPDATE: places up to which its tokens were taken."""
 
     def overlaps(self, other: Event) -> bool:
         """Whether the two touch a common part of a stream."""

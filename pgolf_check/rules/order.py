@@ -1,9 +1,10 @@
-"""The one test behind C301, C302, C402, D101 and D104: was a claimed score computed with states that had seen its targets?
+"""The one test behind C103, C104, C301, C302, C402, D101 and D104: was a claimed score computed with states that had seen its targets?
 
 A SCORE is legal if its regions are disjoint from those of every UPDATE that its states had seen. Which rule a breach falls under
 depends on what had happened to the tokens before the update: nothing that counts (C301), a score in an earlier pass of a loop that holds
 both acts (C302), or a score of the pass that updates, or one that the claim is also made from (C402). An update that is the run's first
-training is D101; one that is no step, but writes what was computed from the tokens into a module, is D104.
+training is D101; one that is no step, but writes what was computed from the tokens into a module, is D104. A parameter made for the window that it is
+then scored with is C103, or C104 if the step's loss ends where the score begins.
 """
 
 from __future__ import annotations
@@ -68,11 +69,25 @@ def classify(run: StaticRun, score: Event, update: Event) -> str:
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
+    if delta_of_window(score, update):
+        return "C104" if context_only(run, update) else "C103"
     if _reworked(run, update) or any(released(report, update) for report in run.reports):
         return "C402"
     if update.text == "training" and not any(loop in passes for loop, _ in update.loop):
         return "D101"
     return "D104" if update.text == "write" and update.state not in PLAIN_STATES else "C301"
+
+
+def delta_of_window(score: Event, update: Event) -> bool:
+    """Whether a step trains a bare parameter that was made for the very window, or batch of windows, that is scored with it."""
+    shared = tuple(mine for mine, theirs in zip(update.loop, score.loop, strict=False) if mine == theirs)
+    return update.state == "parameter" and update.text == "gradient" and bool(shared) and update.made == shared
+
+
+def context_only(run: StaticRun, update: Event) -> bool:
+    """Whether the loss of a step ends within its windows, and the claimed scores begin within theirs: where these do, as far as is known."""
+    since = run.claim.since if run.claim is not None else frozenset()
+    return bool(since and update.until) and (bool(update.until & since) or not update.since)
 
 
 def _same_place_before(earlier: Event, score: Event, update: Event) -> bool:
@@ -120,6 +135,8 @@ def undecided(facts: Facts, rule: str) -> Answer:
 
 
 MESSAGES = {
+    "C103": "{state}, made for a window, is optimised on tokens of this window, which are then scored with it",
+    "C104": "{state} is optimised on the context of several windows at once; the tokens scored in one of them are context of the next",
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
     "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgolf_check.model import Event, EventKind, Mixture, Region
-from pgolf_check.static.records import Best, Read, Reported, Score, Update, mixed_of, scores_of
+from pgolf_check.static.records import Best, Edge, Read, Reported, Score, Update, edges_of, mixed_of, scores_of
 
 
 class EventMaker:
@@ -25,6 +25,9 @@ class EventMaker:
                 loop=record.loops,
                 through=(*record.frames, *record.through),
                 text=record.how,
+                made=record.made,
+                since=_places(record.edges, True),
+                until=_places(record.edges, False),
                 reads=tuple(sorted({r.location for r in record.reads})),
             )
             self._updates[record.order] = made
@@ -57,8 +60,13 @@ class EventMaker:
             scores=tuple(self.score(s) for s in sorted(scores_of(record.deps), key=lambda s: s.order)),
             best_of=tuple(sorted({d.location for d in record.deps if type(d) is Best})),
             mixtures=mixtures_of(record),
+            since=_places(edges_of(record.deps), True),
             text="".join("{}" if p is None else p for p in record.parts),
         )
+
+
+def _places(edges: frozenset[Edge], since: bool) -> frozenset[tuple[int, int]]:
+    return frozenset(edge.place for edge in edges if edge.since is since)
 
 
 def mixtures_of(record: Reported) -> tuple[Mixture, ...]:

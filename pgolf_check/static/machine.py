@@ -17,6 +17,7 @@ from pgolf_check.static.native import NativeSource
 from pgolf_check.static.records import (
     NO_DEPS,
     Best,
+    Edge,
     Deps,
     Loops,
     Read,
@@ -24,6 +25,7 @@ from pgolf_check.static.records import (
     Score,
     State,
     Update,
+    edges_of,
     finest_targets,
     has_reads,
     reads_of,
@@ -138,7 +140,7 @@ class Machine:
     # What happens to states and streams
 
     def new_state(self, name: str) -> State:
-        return State(name, self.here())
+        return State(name, self.here(), made=self.iterations())
 
     def read(self, stream: str) -> Deps:
         """The dependency of tokens just read from a stream, all of it."""
@@ -152,7 +154,7 @@ class Machine:
 
     def differentiate(self, deps: Deps) -> Deps:
         """What the derivatives of a loss carry, by whatever way they reach the states that it was computed with."""
-        flow = frozenset(d for d in deps if type(d) in (Read, Update))
+        flow = frozenset(d for d in deps if type(d) in (Read, Edge, Update))
         states = states_of(deps)
         self.trained = self.trained or bool(states) and not has_reads(flow)
         for state in states if flow else ():
@@ -165,7 +167,17 @@ class Machine:
         fresh = updates_of(deps) - state.seen
         how = self._path(state, reads, how)
         if reads and not self._known(state, reads, how):
-            record = Update(next(self._order), state.name, reads, self.here(), self.iterations(), how, self.stack())
+            record = Update(
+                next(self._order),
+                state.name,
+                reads,
+                self.here(),
+                self.iterations(),
+                how,
+                self.stack(),
+                edges=edges_of(deps),
+                made=state.made,
+            )
             self.updates.append(record)
             fresh = fresh | {record}
         if fresh:
@@ -189,6 +201,7 @@ class Machine:
         carried = updates_of(deps)
         if leaf is None or fresh >= state.leaves:
             self.heap.put(state, "seen", carried)
+            self.heap.put(state, "made", self.iterations())
         else:
             self.heap.put(state, "seen", state.seen | carried)
             self.heap.put(state, "fresh", fresh)

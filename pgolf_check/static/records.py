@@ -36,6 +36,14 @@ class Read:
     side: Side = Side.UNKNOWN
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A part of a window was taken, or marked, from a place on (`since`) or up to it; the place is known by its number only."""
+
+    place: tuple[int, int]
+    since: bool
+
+
 @dataclass(slots=True, eq=False)
 class Update:
     """A write that carried tokens into a state."""
@@ -49,6 +57,9 @@ class Update:
     """training, gradient, write or count: the path that the tokens took."""
     frames: tuple[Step, ...] = ()
     through: tuple[Step, ...] = ()
+    edges: frozenset[Edge] = frozenset()
+    made: Loops = ()
+    """The loop iterations in which the state was made or last reset."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +88,8 @@ class State:
     """Something mutable that a score may depend on: a module with its parameters, or a table.
 
     `leaves` are its separately writable parts; `fresh` those that were reset since the last update. A state is reset when all are.
-    `grad` is what its gradients carry, `derived` what derivatives ever carried that were taken for it.
+    `grad` is what its gradients carry, `derived` what derivatives ever carried that were taken for it. `made` are the loop iterations
+    in which it was made or last reset.
     """
 
     name: str
@@ -87,6 +99,7 @@ class State:
     derived: Deps = frozenset()
     leaves: frozenset[int] = frozenset()
     fresh: frozenset[int] = frozenset()
+    made: Loops = ()
 
 
 class Trace(enum.StrEnum):
@@ -124,7 +137,7 @@ class Mixed:
     frames: tuple[Step, ...] = field(default=(), compare=False)
 
 
-Dep = Read | Update | Score | Best | State | Traced | Mixed
+Dep = Read | Edge | Update | Score | Best | State | Traced | Mixed
 Deps = frozenset[Dep]
 
 NO_DEPS: Deps = frozenset()
@@ -161,6 +174,10 @@ def finest_targets(scored: frozenset[Read], deps: Deps, loops: Loops) -> frozens
 
 def updates_of(deps: Deps) -> frozenset[Update]:
     return frozenset(d for d in deps if type(d) is Update)
+
+
+def edges_of(deps: Deps) -> frozenset[Edge]:
+    return frozenset(d for d in deps if type(d) is Edge)
 
 
 def scores_of(deps: Deps) -> frozenset[Score]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pgolf_check.static.effects.mixtures import described, hashed, keep_tokens, looked_up, reduced, sided
+from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Read, State, has_reads, narrowed, union, unmixed
+from pgolf_check.static.records import NO_DEPS, Deps, Edge, Read, State, has_reads, narrowed, scores_of, states_of, union, unmixed
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -230,12 +230,34 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     if scored is not None:
         return scored
     deps = sided(data, index, narrowed(data.deps, tags))
+    if scores_of(deps) or states_of(deps):
+        deps = union((deps, edges(m, index)))
     if not has_reads(data.deps):
         deps = union((deps, index_deps))
     if has_reads(index_deps):
         deps = union((deps, looked_up(m, index, counts=False)))
     part = Data(deps, data.tags | tags, bases=(data,), tokens=data.tokens, behind=data.behind)
     return part if data.tokens else described(m, part, index)
+
+
+def edges(m: Machine, index: Value) -> Deps:
+    """Where the last slice of a subscript begins and ends; a shift by a token or so is no place."""
+    last = index.items[-1] if type(index) is Sequence and index.items else index
+    if type(last) is not slice:
+        return NO_DEPS
+    places = ((_place(m, last.start), True), (_place(m, last.stop), False))
+    return frozenset(Edge(place, since) for place, since in places if place is not None)
+
+
+def _place(m: Machine, value: Value) -> tuple[int, int] | None:
+    known = constant(value)
+    if isinstance(known, int):
+        return (0, known) if abs(known) > LONGEST_SHIFT else None
+    if type(value) is not Data or known is not NO_CONST:
+        return None
+    if value.symbol is None:
+        value.symbol = (m.identity(), 0)
+    return value.symbol
 
 
 def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
@@ -251,7 +273,8 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
             value = Data(unmixed(deps_of(value)))
         keep_tokens(obj, value)
         _keep_choice(m, obj, value)
-        m.write(obj, deps_of(value), replace=_whole(index))
+        marked = edges(m, index) if is_const(value) else NO_DEPS
+        m.write(obj, union((deps_of(value), marked)), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
             if option is not None:
