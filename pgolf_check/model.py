@@ -189,6 +189,8 @@ class Event:
     """Where the tokens of the regions were read from a file."""
     made: tuple[tuple[int, int], ...] = ()
     """For an UPDATE: the loop iterations in which the state was made or last reset."""
+    rows: int | None = None
+    """For an UPDATE: the first dimension of a state that is one parameter."""
     since: frozenset[tuple[int, int]] = frozenset()
     """Places within a window, by number, from which on the tokens of an UPDATE, or the scores of a REPORT, were taken."""
     until: frozenset[tuple[int, int]] = frozenset()

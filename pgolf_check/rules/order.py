@@ -154,8 +154,14 @@ def _finding(breach: Breach) -> Finding:
         MESSAGES[breach.rule].format(state=_name(breach.update)) + f" (configuration: {breach.run.source})",
         (breach.update.location, breach.score.location),
         path(breach),
-        breach.run.ceiling,
+        _ceiling(breach),
     )
+
+
+def _ceiling(breach: Breach) -> Severity:
+    """A delta on the context that is not known to be shared by the rows of a batch is for review."""
+    alone = breach.rule == "C104" and breach.update.rows != 1
+    return Severity.REVIEW if alone and breach.run.ceiling is Severity.BLOCK else breach.run.ceiling
 
 
 def _name(update: Event) -> str:

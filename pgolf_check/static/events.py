@@ -26,6 +26,7 @@ class EventMaker:
                 through=(*record.frames, *record.through),
                 text=record.how,
                 made=record.made,
+                rows=record.rows,
                 since=_places(record.edges, True),
                 until=_places(record.edges, False),
                 reads=tuple(sorted({r.location for r in record.reads})),

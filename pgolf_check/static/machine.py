@@ -17,8 +17,8 @@ from pgolf_check.static.native import NativeSource
 from pgolf_check.static.records import (
     NO_DEPS,
     Best,
-    Edge,
     Deps,
+    Edge,
     Loops,
     Read,
     Reported,
@@ -177,6 +177,7 @@ class Machine:
                 self.stack(),
                 edges=edges_of(deps),
                 made=state.made,
+                rows=state.rows,
             )
             self.updates.append(record)
             fresh = fresh | {record}
@@ -282,9 +283,10 @@ class Machine:
         """The outermost call under way of a method of a module."""
         return next((frame for frame in self.frames if frame.of_module), None)
 
-    def parameter(self, deps: Deps = NO_DEPS) -> Data:
+    def parameter(self, deps: Deps = NO_DEPS, rows: int | None = None) -> Data:
         """A new parameter: of the module under construction, else a state of its own."""
         state = self.constructing[-1] if self.constructing else self.new_state("parameter")
+        state.rows = rows
         leaf = self.identity()
         self.heap.put(state, "leaves", state.leaves | {leaf})
         return Data(deps, owner=state, leaf=leaf)

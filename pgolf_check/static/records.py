@@ -60,6 +60,8 @@ class Update:
     edges: frozenset[Edge] = frozenset()
     made: Loops = ()
     """The loop iterations in which the state was made or last reset."""
+    rows: int | None = None
+    """The first dimension of the state, if it is a parameter of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +91,7 @@ class State:
 
     `leaves` are its separately writable parts; `fresh` those that were reset since the last update. A state is reset when all are.
     `grad` is what its gradients carry, `derived` what derivatives ever carried that were taken for it. `made` are the loop iterations
-    in which it was made or last reset.
+    in which it was made or last reset, `rows` the first dimension of a parameter of its own.
     """
 
     name: str
@@ -100,6 +102,7 @@ class State:
     leaves: frozenset[int] = frozenset()
     fresh: frozenset[int] = frozenset()
     made: Loops = ()
+    rows: int | None = None
 
 
 class Trace(enum.StrEnum):

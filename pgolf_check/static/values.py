@@ -37,10 +37,11 @@ class Data:
     marks   where one token id stands, such as the one that begins a document; its places are no content of the stream
     blank   zeros or unset memory so far, but for what its tags and dependencies tell
     born    the forward pass that made it
+    rows    the first dimension of a new tensor, 1 if it has only one
     """
 
     __slots__ = (
-        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born",
+        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born", "rows",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class Data:
         self.marks = False
         self.blank = False
         self.born: object = None
+        self.rows: int | None = None
 
 
 class Sequence:

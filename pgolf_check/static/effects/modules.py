@@ -213,7 +213,7 @@ def new_module(m: Machine, path: str, args: tuple[Value, ...], keywords: dict[st
     if name in WRAPPERS and args:
         return args[0]
     if name in ("Parameter", "UninitializedParameter", "Buffer"):
-        return m.parameter(union(deps_of(a) for a in args[:1]))
+        return m.parameter(union(deps_of(a) for a in args[:1]), next((a.rows for a in args[:1] if type(a) is Data), None))
     state = m.constructing[-1] if m.constructing else m.new_state(name)
     instance = Instance(path, state)
     if name in CONTAINERS:

@@ -10,7 +10,7 @@ from pgolf_check.static.effects.scores import holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Keywords, pure
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Read, states_of, union
-from pgolf_check.static.values import Choice, Data, Sequence, Value, deps_of, is_const, tags_of
+from pgolf_check.static.values import Choice, Data, Sequence, Value, constant, deps_of, is_const, tags_of
 
 ALIASES = frozenset(
     """view reshape detach contiguous squeeze unsqueeze transpose t permute expand expand_as flatten unflatten view_as reshape_as narrow
@@ -83,13 +83,14 @@ def cast(receiver: Data) -> Data:
         behind=receiver.behind,
     )
     copied.blank, copied.marks, copied.born = receiver.blank, receiver.marks, receiver.born
+    copied.rows = receiver.rows
     return copied
 
 
 def _parameter_if_asked(m: Machine, receiver: Data, name: str, args: Args) -> Data | None:
     if name != "requires_grad_" or receiver.owner is not None or (args and args[0] is False):
         return None
-    made = m.parameter(receiver.deps)
+    made = m.parameter(receiver.deps, receiver.rows)
     m.heap.put(receiver, "owner", made.owner)
     m.heap.put(receiver, "leaf", made.leaf)
     return receiver
@@ -164,7 +165,17 @@ def _tolist(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value
 
 def fresh(m: Machine, args: Args, keywords: Keywords) -> Data:
     """zeros, ones, full, randn, empty: a tensor that nothing flowed into, a parameter if gradients are asked for."""
-    return m.parameter() if keywords.get("requires_grad") is True else Data()
+    rows = _rows(args)
+    made = m.parameter(rows=rows) if keywords.get("requires_grad") is True else Data()
+    made.rows = rows
+    return made
+
+
+def _rows(shape: Args) -> int | None:
+    """The first dimension of a shape, given as numbers or as one tuple."""
+    sizes = shape[0].items if shape and type(shape[0]) is Sequence else shape
+    first = constant(sizes[0]) if len(sizes) > 1 else 1
+    return first if isinstance(first, int) else None
 
 
 def blank(m: Machine, args: Args, keywords: Keywords) -> Value:
