@@ -131,7 +131,8 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
     version = f"Running Python {platform.python_version()}\nRunning PyTorch {torch.__version__}"
     lines.source_header(log, script, version)
     run, data = config.run, config.data
-    log(f"val_bpb:enabled tokenizer_kind=sentencepiece tokenizer_path={dataset.tokenizer_path}")
+    kind = "pure_byte" if dataset.tokenizer_path.suffix == ".json" else "sentencepiece"
+    log(f"val_bpb:enabled tokenizer_kind={kind} tokenizer_path={dataset.tokenizer_path}")
     log(f"train_loader:dataset:{dataset.name} train_shards:{dataset.train_shards}")
     log(f"val_loader:shards pattern={dataset.folder / 'fineweb_val_*.bin'} tokens:{len(dataset.validation) - 1}")
     for name, value in values_by_name(to_dict(config)):

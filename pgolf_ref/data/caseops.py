@@ -8,21 +8,18 @@ of a document are those of its text.
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgolf_ref.data.pieces import SPACE, Tokenizer
 from pgolf_ref.errors import UserError
-
-if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
 
 FIRST, ALL, NEXT, ESCAPE = MARKERS = ("\ue001", "\ue002", "\ue003", "\ue004")
 
 _ENCODED_PARTS = re.compile("[A-Za-z]+|[\ue001-\ue004]")
 _DECODED_PARTS = re.compile("\ue004([\ue001-\ue004])|\ue002([a-z]+)|[\ue001\ue003]([a-z])")
-_SPACE_MARK = "\u2581".encode()
+_SPACE_MARK = SPACE.encode("utf-8")
 
 
 class CaseOpsError(UserError):
@@ -55,7 +52,7 @@ def original_bytes(encoded: str) -> NDArray[np.uint8]:
     return counts
 
 
-def encode_document(processor: "SentencePieceProcessor", text: str) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+def encode_document(processor: Tokenizer, text: str) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """A document as BOS and its token ids, and the sidecar: the bytes of the original text that each token stands for, BOS 0.
 
     The sidecar's sum is the number of UTF-8 bytes of the text; a tokenizer that drops or changes characters is refused.
@@ -76,12 +73,12 @@ def encode_document(processor: "SentencePieceProcessor", text: str) -> tuple[NDA
     return np.array([processor.bos_id(), *ids], dtype=np.uint16), np.array(sidecar, dtype=np.uint16)
 
 
-def decode_document(processor: "SentencePieceProcessor", ids: Iterable[int]) -> str:
+def decode_document(processor: Tokenizer, ids: Iterable[int]) -> str:
     """The original text of the tokens of a document, its BOS left out."""
     return decode(processor.decode([int(token) for token in ids if token != processor.bos_id()]))
 
 
-def _consumed(processor: "SentencePieceProcessor", token: int, data: bytes, place: int) -> int:
+def _consumed(processor: Tokenizer, token: int, data: bytes, place: int) -> int:
     """Where the bytes at `place` that a token stands for end; the mark of a space stands for a space or for itself."""
     piece = processor.id_to_piece(token)
     is_byte = processor.is_byte(token)

@@ -6,8 +6,7 @@ Invariant: a Dataset that exists has shards of both splits and a tokenizer of th
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentencepiece import SentencePieceProcessor
-
+from pgolf_ref.data.pieces import Tokenizer
 from pgolf_ref.data.shards import Tokens, read_sidecar, read_split, shard_files
 from pgolf_ref.data.tokenizer import load_tokenizer
 from pgolf_ref.errors import UserError
@@ -24,7 +23,7 @@ class Dataset:
     name: str
     folder: Path
     tokenizer_path: Path
-    tokenizer: SentencePieceProcessor
+    tokenizer: Tokenizer
     train_shards: int
     validation: Tokens
     validation_bytes: Tokens | None  # per token, where the tokens are of a transformed text
@@ -57,7 +56,7 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
 
 
 def _tokenizer(folder: Path) -> Path:
-    models = sorted(folder.glob("*.model"))
+    models = sorted([*folder.glob("*.model"), *folder.glob("*byte*.json")])
     if len(models) != 1:
-        raise UserError(f"{folder} holds {len(models)} tokenizers (*.model), expected exactly one beside the shards")
+        raise UserError(f"{folder} holds {len(models)} tokenizers (*.model or *byte*.json), expected exactly one beside the shards")
     return models[0]

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pgolf_ref.data.pieces import BOS
 from pgolf_ref.data.shards import Tokens
-from pgolf_ref.data.tokenizer import BOS
 
 Array = NDArray[np.int64]
 

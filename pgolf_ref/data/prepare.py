@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sentencepiece import SentencePieceProcessor
 
 from pgolf_ref.data import caseops
 from pgolf_ref.data.corpus import Corpus, open_corpus
 from pgolf_ref.data.dataset import MANIFEST
 from pgolf_ref.data.edition import write_edition
+from pgolf_ref.data.pieces import Tokenizer
 from pgolf_ref.data.shards import (
     Tokens,
     cut,
@@ -30,7 +30,7 @@ from pgolf_ref.data.shards import (
     sidecar_name,
     write_shard,
 )
-from pgolf_ref.data.tokenizer import NAME, encode, load_tokenizer, train_tokenizer
+from pgolf_ref.data.tokenizer import encode, load_tokenizer, tokenizer_name, train_tokenizer
 from pgolf_ref.errors import UserError
 from pgolf_ref.evaluate.bpb import byte_table
 from pgolf_ref.files import read_json, write_bytes, write_json
@@ -109,8 +109,8 @@ class _Preparation:
             if validation == (split == "val"):
                 yield text
 
-    def tokenizer(self) -> SentencePieceProcessor:
-        path = self.out / NAME
+    def tokenizer(self) -> Tokenizer:
+        path = self.out / tokenizer_name(self.request.vocab_size)
         if not path.is_file():
             chosen: list[str] = []
             size, limit = 0, self.request.tokenizer_bytes
@@ -127,13 +127,13 @@ class _Preparation:
         """What the tokenizer sees of a text."""
         return caseops.encode(text) if self.request.caseops else text
 
-    def write_sidecar(self, tokenizer: SentencePieceProcessor) -> None:
+    def write_sidecar(self, tokenizer: Tokenizer) -> None:
         """The bytes of the original text for every validation token, in shards like those of the tokens."""
         counts = (caseops.encode_document(tokenizer, text)[1] for text in self.texts("val"))
         for number, (values, _, _) in enumerate(cut(counts, self.request.shard_tokens)):
             write_shard(self.out / sidecar_name("val", number), values)
 
-    def write_split(self, split: str, tokenizer: SentencePieceProcessor, excluded: frozenset[bytes]) -> None:
+    def write_split(self, split: str, tokenizer: Tokenizer, excluded: frozenset[bytes]) -> None:
         """Write the shards that are not there yet, without documents whose tokens are in `excluded`."""
         begin = self.state[split]
         if begin.done:
@@ -149,9 +149,7 @@ class _Preparation:
             raise UserError(f"the {split} split has no document: give more text or another --validation-share")
         self.state[split] = Position(number, used, done=True)
 
-    def encoded(
-        self, split: str, tokenizer: SentencePieceProcessor, excluded: frozenset[bytes], begin: Position
-    ) -> Iterator[Tokens]:
+    def encoded(self, split: str, tokenizer: Tokenizer, excluded: frozenset[bytes], begin: Position) -> Iterator[Tokens]:
         """Documents as tokens from `begin` on; an excluded one is empty, so that counting goes on."""
         texts = itertools.islice(self.texts(split), begin.documents, None)
         skipped, count = begin.tokens, begin.documents
@@ -162,7 +160,7 @@ class _Preparation:
             count += len(batch)
             self.progress(split, f"{count} documents")
 
-    def manifest(self, tokenizer: SentencePieceProcessor) -> dict[str, Any]:
+    def manifest(self, tokenizer: Tokenizer) -> dict[str, Any]:
         """What was written, read back from the files; refuses splits that share a document."""
         counts: dict[str, Any] = {}
         digests: dict[str, set[bytes]] = {}
@@ -174,7 +172,12 @@ class _Preparation:
         if shared:
             raise UserError(f"{shared} documents in {self.out} are in both splits: delete the folder and prepare it again")
         sidecar = sorted(self.out.glob("fineweb_val_bytes_*.bin"))
-        files = [self.out / NAME, *shard_files(self.out, "val"), *sidecar, *shard_files(self.out, "train")]
+        files = [
+            self.out / tokenizer_name(self.request.vocab_size),
+            *shard_files(self.out, "val"),
+            *sidecar,
+            *shard_files(self.out, "train"),
+        ]
         return {
             "name": f"{self.corpus.name}_{'caseops_' if self.request.caseops else ''}sp{self.request.vocab_size}",
             "identity": self.identity,
@@ -227,7 +230,7 @@ def _read_documents(out: Path, split: str) -> Iterator[Tokens]:
     return documents([open_shard(path) for path in shard_files(out, split)])
 
 
-def _targets(out: Path, tokenizer: SentencePieceProcessor) -> dict[str, int]:
+def _targets(out: Path, tokenizer: Tokenizer) -> dict[str, int]:
     """The scored targets of the validation split and their bytes; refuses counts that disagree with the decoded text."""
     validation, sidecar = read_split(out, "val"), read_sidecar(out, "val")
     texts = (tokenizer.decode(document[1:].tolist()) for document in _read_documents(out, "val"))

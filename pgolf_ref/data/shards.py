@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pgolf_ref.data.tokenizer import BOS
+from pgolf_ref.data.pieces import BOS
 from pgolf_ref.errors import UserError
 from pgolf_ref.files import whole_file
 

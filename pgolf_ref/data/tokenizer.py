@@ -1,6 +1,6 @@
-"""SentencePiece BPE with the options of the challenge.
+"""The tokenizers of the challenge: SentencePiece BPE with its options, and the bytes themselves.
 
-Invariants: ids 0 to 3 are pad, BOS, EOS and unknown; byte fallback makes every text encodable; a tokenizer is refused where
+Invariants: ids 0 to 3 are pad, BOS, EOS and unknown; every text is encodable, by bytes where needed; a tokenizer is refused where
 its number of pieces is not the expected one.
 """
 
@@ -13,18 +13,26 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
+from pgolf_ref.data import byte_tokenizer
+from pgolf_ref.data.byte_tokenizer import ByteTokenizer
+from pgolf_ref.data.pieces import BOS, EOS, PAD, UNKNOWN, Tokenizer
 from pgolf_ref.errors import UserError
 
-PAD, BOS, EOS, UNKNOWN = range(4)
 SENTENCE_BYTES = 4000  # SentencePiece leaves out sentences of more than 4192 bytes
-NAME = "tokenizer.model"
+
+
+def tokenizer_name(vocab_size: int) -> str:
+    """The file of a tokenizer that is made here: with no room for anything but bytes, that of bytes."""
+    return "byte_tokenizer.json" if vocab_size == byte_tokenizer.VOCAB_SIZE else "tokenizer.model"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, markers: Sequence[str] = ()) -> bytes:
     """The serialised model. The same texts give the same bytes.
 
-    With `markers`, characters that are pieces of their own, the tokenizer normalises nothing, so that every byte is accounted for.
+    The tokenizer of bytes needs no text. With `markers`, characters that are pieces of their own, the tokenizer normalises nothing, so that every byte is accounted for.
     """
+    if vocab_size == byte_tokenizer.VOCAB_SIZE:
+        return ByteTokenizer().serialized_model_proto()
     sentences = [sentence for text in texts for sentence in _sentences(text.replace("\0", " "))]
     model = io.BytesIO()
     try:
@@ -59,12 +67,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, markers: Sequence[str
     return model.getvalue()
 
 
-def load_tokenizer(path: Path, vocab_size: int = 0) -> sentencepiece.SentencePieceProcessor:
+def load_tokenizer(path: Path, vocab_size: int = 0) -> Tokenizer:
     """The tokenizer in a file; `vocab_size` is what it must have, 0 for any."""
-    try:
-        processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path} is no SentencePiece model: {error}") from error
+    processor = _read(path)
     if vocab_size and processor.vocab_size() != vocab_size:
         raise UserError(
             f"{path} has {processor.vocab_size()} pieces, the recipe's model.vocab_size is {vocab_size}: "
@@ -75,10 +80,23 @@ def load_tokenizer(path: Path, vocab_size: int = 0) -> sentencepiece.SentencePie
     return processor
 
 
-def encode(processor: sentencepiece.SentencePieceProcessor, texts: Sequence[str]) -> list[NDArray[np.uint16]]:
+def encode(processor: Tokenizer, texts: Sequence[str]) -> list[NDArray[np.uint16]]:
     """Each text as a document: BOS and its ids."""
     encoded = processor.encode(list(texts), out_type=int, num_threads=os.cpu_count() or 1)
     return [np.array([BOS, *ids], dtype=np.uint16) for ids in encoded]
+
+
+def _read(path: Path) -> Tokenizer:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".json":
+            return ByteTokenizer.read(data)
+        processor: Tokenizer = sentencepiece.SentencePieceProcessor(model_proto=data)
+        return processor
+    except UserError as error:
+        raise UserError(f"{path} holds {error}") from error
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path} is no SentencePiece model: {error}") from error
 
 
 def _sentences(text: str) -> Iterable[str]:

@@ -5,15 +5,11 @@ Invariant: these are functions of the tokenizer alone; they say nothing of any t
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
-
-SPACE = "\u2581"
+from pgolf_ref.data.pieces import SPACE, Tokenizer
 
 
 class Kind(IntEnum):
@@ -40,8 +36,8 @@ class Vocabulary:
         return len(self.pieces)
 
 
-def vocabulary(processor: "SentencePieceProcessor") -> Vocabulary:
-    """The vocabulary of a SentencePiece tokenizer."""
+def vocabulary(processor: Tokenizer) -> Vocabulary:
+    """The vocabulary of a tokenizer."""
     pieces: list[bytes] = []
     kinds: list[Kind] = []
     starts: list[bool] = []

@@ -8,15 +8,12 @@ Invariant: over a document, the bytes are those of its text.
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
-
-SPACE = "\u2581"
+from pgolf_ref.data.pieces import SPACE, Tokenizer
 
 
 class ByteCounts(Protocol):
@@ -70,8 +67,8 @@ class ByteTable:
         return total
 
 
-def byte_table(processor: "SentencePieceProcessor") -> ByteTable:
-    """The table of a SentencePiece tokenizer."""
+def byte_table(processor: Tokenizer) -> ByteTable:
+    """The table of a tokenizer."""
     count = processor.vocab_size()
     table = ByteTable(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.ones(count, np.bool_))
     for token in range(count):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgolf_ref.data.tokenizer import BOS
+from pgolf_ref.data.pieces import BOS
 
 
 def document_numbers(tokens: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor
 
+from pgolf_ref.data.pieces import BOS, EOS, PAD, UNKNOWN
 from pgolf_ref.data.shards import documents, read_split
-from pgolf_ref.data.tokenizer import BOS, EOS, PAD, UNKNOWN, encode, load_tokenizer
+from pgolf_ref.data.tokenizer import encode, load_tokenizer
 from pgolf_ref.evaluate.bpb import ByteTable, bits_per_byte, byte_table
 
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from pgolf_ref import files
 from pgolf_ref.data.corpus import open_corpus
+from pgolf_ref.data.pieces import BOS
 from pgolf_ref.data.prepare import Request, prepare
 from pgolf_ref.data.shards import cut, documents, open_shard, read_split, shard_files, write_shard
-from pgolf_ref.data.tokenizer import BOS, load_tokenizer
+from pgolf_ref.data.tokenizer import load_tokenizer
 from pgolf_ref.errors import UserError
 
 DOCUMENTS = st.lists(st.lists(st.integers(4, 60), max_size=9).map(lambda ids: np.array([BOS, *ids], np.uint16)), min_size=1)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from toys import CountingLoader, random_model, random_tokens, small, toy_vocabulary
 
 from pgolf_ref.config import Config
-from pgolf_ref.data.tokenizer import BOS
+from pgolf_ref.data.pieces import BOS
 from pgolf_ref.data.vocabulary import Kind
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError

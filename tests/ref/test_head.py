@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from toys import CountingLoader, random_model, random_tokens, small
 
-from pgolf_ref.data.tokenizer import BOS
+from pgolf_ref.data.pieces import BOS
 from pgolf_ref.distributed import World
 from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model import head as head_module
