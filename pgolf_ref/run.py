@@ -18,6 +18,7 @@ from pgolf_ref.code import code_bytes
 from pgolf_ref.config import Config, to_dict, values_by_name
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
+from pgolf_ref.data.prefetch import Prefetching
 from pgolf_ref.data.vocabulary import vocabulary
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Score, ScoringLedger
@@ -26,7 +27,7 @@ from pgolf_ref.evaluate.ttt import evaluate_score_first
 from pgolf_ref.files import write_bytes, write_text, writing
 from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
-from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.quant.artifact import export_model, format_name, load_model
 from pgolf_ref.train import train
 
 ACTIVATIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -67,7 +68,7 @@ def ledger_name(seed: int) -> str:
 def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult:
     """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows."""
     dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
-    loader = Loader(config)
+    loader = Prefetching(Loader(config), world.slots(config.data.slots))
     clock = Clock()
     seed = config.run.seed_init
     unfinished = out / f".{log_name(seed)}.partial"
@@ -91,6 +92,7 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
         log(lines.phase_line("evaluate", clock.seconds("evaluate"), config.evaluate.budget_seconds))
         log(f"total_eval_time:{clock.seconds('evaluate'):.1f}s")
     finally:
+        loader.close()
         log.close()
     if world.is_main:
         with writing(out / log_name(seed)):
@@ -164,11 +166,11 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     if config.evaluate.stride < length:
         with clock.phase("evaluate", budget) as phase:
             score, replay = score_windows(model, dataset, config, config.evaluate.stride, world)
-        _report(log, f"int{config.export.matrix_bits}_sliding_window", score, phase.seconds)
+        _report(log, f"{format_name(config)}_sliding_window", score, phase.seconds)
     if config.ttt.epochs > 0:
         with clock.phase("evaluate", budget) as phase:
             score, replay = score_with_ttt(model, dataset, config, world)
-        _report(log, f"int{config.export.matrix_bits}_ttt", score, phase.seconds)
+        _report(log, f"{format_name(config)}_ttt", score, phase.seconds)
     if world.is_main:
         write_text(replay_path, replay)
     return score
@@ -181,4 +183,4 @@ def _report(log: Log, name: str, score: Score, seconds: float) -> None:
 
 def _label(config: Config, joint: str) -> str:
     """What the artifact is, such as int6+brotli."""
-    return f"int{config.export.matrix_bits}{joint}{config.export.codec}"
+    return f"{format_name(config)}{joint}{config.export.codec}"

@@ -15,6 +15,7 @@ from typing import Any
 from pgolf_ref.code import used_modules
 from pgolf_ref.config import Config
 from pgolf_ref.files import write_bytes, write_json, write_text
+from pgolf_ref.quant.artifact import format_in_words
 from pgolf_ref.run import SeedResult, artifact_name, ledger_name, log_name
 
 METADATA, SCRIPT = "submission.json", "train_gpt.py"
@@ -104,8 +105,7 @@ def _readme(config: Config, results: Sequence[SeedResult], about: Description) -
         dataset=about.dataset,
         hardware=about.hardware,
         processes=f"torchrun --standalone --nproc_per_node=8 {SCRIPT}" if about.record else f"python {SCRIPT}",
-        matrix_bits=config.export.matrix_bits,
-        embedding_bits=config.export.embedding_bits,
+        format=format_in_words(config),
         codec=config.export.codec,
         requirements=", ".join(_requirements(config)),
         evaluation=_evaluation(config),
@@ -201,8 +201,8 @@ its target is read, and gives out for training only what has been scored; its re
 
 ## The artifact
 
-Weights are rounded to the nearest of int$matrix_bits levels (embeddings: int$embedding_bits) with one float16 scale per row, and
-compressed with $codec in a container without pickle. "Code size" in the logs is `train_gpt.py` and every module in `pgolf_ref/`.
+$format, and compressed with $codec in
+a container without pickle. "Code size" in the logs is `train_gpt.py` and every module in `pgolf_ref/`.
 
 ## Run it
 

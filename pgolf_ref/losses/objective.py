@@ -43,7 +43,8 @@ class Objective(nn.Module):
         return (losses if weights is None else losses * weights)[:, skipped:].mean()
 
     def _auxiliary(self, hidden: Tensor, tokens: Tensor, targets: Tensor) -> Tensor | float:
-        config, facts = self.config, self.model.embedding.facts
+        config, facts, skipped = self.config, self.model.embedding.facts, self.model.config.embedding.memory_tokens
+        hidden, targets = hidden[:, skipped:], targets[:, skipped:]
         total: Tensor | float = 0.0
         if self.multi_token is not None:
             total = total + config.mtp_weight * self.multi_token(hidden, targets)
@@ -52,5 +53,5 @@ class Objective(nn.Module):
         if self.word_start is not None:
             total = total + config.word_start_head_weight * self.word_start(hidden, targets, facts)
         if self.predictor is not None:
-            total = total + config.jepa_weight * self.predictor(hidden, self.model.embedding.hash_vectors(tokens))
+            total = total + config.jepa_weight * self.predictor(hidden, self.model.embedding.hash_vectors(tokens)[:, skipped:])
         return total

@@ -63,6 +63,24 @@ def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     return model
 
 
+def format_name(config: Config) -> str:
+    """The format of most weights, such as int6."""
+    if config.model.ternary_group:
+        return "ternary"
+    return "float8" if config.export.float8 else f"int{config.export.matrix_bits}"
+
+
+def format_in_words(config: Config) -> str:
+    """How the weights are stored, as a sentence for a reader of the submission."""
+    export, group = config.export, config.model.ternary_group
+    if export.float8:
+        rest = "Weights are 8-bit floats (e4m3)"
+    else:
+        bits = f"int{export.matrix_bits} levels (embeddings: int{export.embedding_bits})"
+        rest = f"Weights are rounded to the nearest of {bits} with one float16 scale per row"
+    return f"{rest}, matrices of blocks are ternary with one float16 scale per {group} columns" if group else rest
+
+
 def _encode(weight: Tensor, entry: Entry, model: ModelConfig, export: ExportConfig) -> tuple[Arrays, Arrays]:
     """The arrays of codes and the others of one parameter, by the suffix of their names."""
     if entry.group in (Group.SCALAR, Group.CONSTANT):

@@ -170,6 +170,17 @@ def test_the_predicted_hash_embedding_gets_no_gradient_as_a_target() -> None:
     assert torch.autograd.grad(loss, table, allow_unused=True) == (None,)
 
 
+@pytest.mark.parametrize("name", ["mtp", "next word", "word start", "jepa"])
+def test_auxiliary_heads_have_no_targets_in_the_places_of_memory_tokens(name: str) -> None:
+    config = small(*AUXILIARY[name], "model.embedding.memory_tokens=4")
+    _, objective = auxiliary(config)
+    tokens, targets = batch(config)
+    changed = targets.clone()
+    changed[:, :4] = (changed[:, :4] + 1) % V
+    with torch.no_grad():
+        assert torch.equal(objective(tokens, targets, HALF), objective(tokens, changed, HALF))
+
+
 def test_next_word_is_the_first_later_one() -> None:
     starts = torch.tensor([[True, False, False, True, True, False], [False] * 6])
     assert next_word(starts).tolist() == [[3, 3, 3, 4, 6, 6], [6] * 6]

@@ -10,7 +10,7 @@ from toys import CountingLoader, random_model, random_tokens, small
 from pgolf_ref.distributed import World
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.optim.groups import Optimizers
-from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.quant.artifact import export_model, format_in_words, format_name, load_model
 from pgolf_ref.quant.container import read_container
 from pgolf_ref.quant.ternary import (
     PACKERS,
@@ -153,3 +153,4 @@ def test_an_artifact_of_ternary_blocks_gives_back_what_they_compute() -> None:
     assert torch.equal(loaded.embedding.table, table)
     arrays, _ = read_container(data)
     assert {array.dtype.name for array in arrays.values()} == {"uint8", "float16", "float32"}
+    assert format_name(config) == "ternary" and "ternary with one float16 scale per 8 columns" in format_in_words(config)
