@@ -6,6 +6,7 @@ Invariant: a Dataset that exists has shards of both splits and a tokenizer of th
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgolf_ref.data.edition import check_validation
 from pgolf_ref.data.pieces import Tokenizer
 from pgolf_ref.data.shards import Tokens, read_sidecar, read_split, shard_files
 from pgolf_ref.data.tokenizer import load_tokenizer
@@ -52,7 +53,10 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
         raise UserError(
             f"the sidecar in {folder} has {len(sidecar)} values for {len(validation)} validation tokens: prepare it again"
         )
-    return Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation, sidecar)
+    dataset = Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation, sidecar)
+    counted = dataset.byte_counts().bytes_between(validation, 1, len(validation))
+    check_validation(folder, len(validation) - 1, counted)
+    return dataset
 
 
 def _tokenizer(folder: Path) -> Path:

@@ -5,8 +5,10 @@ It states what is this folder's own, the validation split with its tail above al
 
 import json
 import string
+import tomllib
 from pathlib import Path
 
+from pgolf_ref.errors import UserError
 from pgolf_ref.files import write_text
 
 EDITION, LEADERBOARD = "edition.toml", "leaderboard.csv"
@@ -45,3 +47,21 @@ def write_edition(folder: Path, name: str, shards: int, tokens: int, bytes: int)
     """`shards` are those for training, `tokens` the scored targets of the validation split, `bytes` what these stand for."""
     write_text(folder / LEADERBOARD, _COLUMNS)
     write_text(folder / EDITION, _TEMPLATE.substitute(name=json.dumps(name), shards=shards, tokens=tokens, bytes=bytes))
+
+
+def check_validation(folder: Path, tokens: int, bytes: int) -> None:
+    """Refuse a validation split of `tokens` targets that is none of those in the folder's edition, where it has one."""
+    path = folder / EDITION
+    if not path.is_file():
+        return
+    try:
+        splits = tomllib.loads(path.read_text(encoding="utf-8"))["validation"]["splits"]
+        stated = [(split["tokens"], split["bytes"]) for split in splits]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} does not state the validation split ({error}): prepare the data again") from error
+    if (tokens, bytes) not in stated:
+        known = " or ".join(f"{t:,} of {b:,} bytes" for t, b in stated)
+        raise UserError(
+            f"the validation split in {folder} has {tokens:,} targets of {bytes:,} bytes, its edition states {known}: "
+            "shards or tokenizer were exchanged; prepare the data again"
+        )

@@ -50,7 +50,7 @@ class ByteTable:
         return len(self.base)
 
     def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
-        return int(self.target_bytes(stream[first - 1 : end - 1], stream[first:end]).sum())
+        return self.total_bytes(stream[first - 1 : end])
 
     def target_bytes(self, previous: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.int64]:
         """Bytes of each target, given the token before it."""

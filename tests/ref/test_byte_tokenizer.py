@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from corpora import quiet, request, texts, write_jsonl
-from hypothesis import given
+from hypothesis import given, settings
 from runs import brisk
 
 from pgolf_ref.data.byte_tokenizer import DESCRIPTION, ByteTokenizer
@@ -26,6 +26,7 @@ from pgolf_ref.run import run_seed, with_seed
 
 
 @given(text=st.text())
+@settings(deadline=None)
 def test_every_text_comes_back_and_counts_its_bytes(text: str) -> None:
     tokenizer = ByteTokenizer()
     (document,) = encode(tokenizer, [text])
@@ -36,6 +37,7 @@ def test_every_text_comes_back_and_counts_its_bytes(text: str) -> None:
 
 
 @given(text=st.text())
+@settings(deadline=None)
 def test_the_sidecar_of_bytes_of_transformed_text(text: str) -> None:
     _, sidecar = encode_document(ByteTokenizer(), text)
     assert sidecar.sum() == len(text.encode("utf-8")) and sidecar.max() <= 1

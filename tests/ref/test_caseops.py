@@ -16,6 +16,7 @@ TEXTS = st.text() | st.text(alphabet="abAB \u00c9\u00df" + "".join(MARKERS))
 
 
 @given(text=TEXTS)
+@settings(deadline=None)
 def test_decoding_gives_the_text_back(text: str) -> None:
     encoded = encode(text)
     assert decode(encoded) == text
@@ -43,6 +44,7 @@ def test_forms(text: str, encoded: str) -> None:
 
 
 @given(text=st.text(alphabet="abA1" + "".join(MARKERS), max_size=8))
+@settings(deadline=None)
 def test_what_the_encoder_does_not_make_is_refused(text: str) -> None:
     """A text either is the encoding of what it decodes to, or raises."""
     try:
@@ -59,6 +61,7 @@ def test_misplaced_markers_are_refused(text: str) -> None:
 
 
 @given(text=TEXTS)
+@settings(deadline=None)
 def test_the_bytes_of_an_encoded_text_are_those_of_the_text(text: str) -> None:
     assert original_bytes(encode(text)).sum() == len(text.encode("utf-8"))
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,25 @@ def test_shards_too_short_or_of_another_tokenizer_are_refused(tmp_path: Path) ->
         Loader(small(f"data.path={tmp_path}")).batch(0, 0)
     with pytest.raises(UserError, match="too short: none holds two windows"):
         Loader(small(f"data.path={tmp_path}", "data.seq_len=96", "evaluate.stride=96", "data.batch_tokens=384"))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda text: text.replace("tokens = ", "tokens = 1"), "its edition states 1"),
+        (lambda text: text.replace("[[validation.splits]]", "[[validation.split]]"), "does not state the validation split"),
+        (lambda text: "[", "does not state the validation split"),
+    ],
+)
+def test_a_validation_split_that_is_not_that_of_the_edition_is_refused(
+    change: Callable[[str], str], complaint: str, tmp_path: Path
+) -> None:
+    shutil.copytree(prepared(), tmp_path / "data")
+    path = tmp_path / "data" / "edition.toml"
+    open_dataset(tmp_path / "data", VOCAB)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError, match=complaint):
+        open_dataset(tmp_path / "data", VOCAB)
 
 
 # Published shards

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from toys import CountingLoader, random_model, random_tokens, small
 
 from pgolf_ref.distributed import World
@@ -74,6 +74,7 @@ def test_a_group_of_zeros_stays_zero() -> None:
 
 @pytest.mark.parametrize("name", PACKERS)
 @given(codes=CODES)
+@settings(deadline=None)
 def test_packing_is_lossless_and_takes_its_own_bytes_alone(name: str, codes: np.ndarray) -> None:
     pack, unpack = PACKERS[name]
     data = pack(codes)
