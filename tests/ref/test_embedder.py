@@ -17,6 +17,7 @@ from pgolf_ref.model.embedder import Embedder
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.hash_embedding import column_widths
 from pgolf_ref.model.hashing import BYTE_FACTOR, FACTORS
+from pgolf_ref.model.token_tables import ValueTable
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.registry import Group, registry
 
@@ -292,3 +293,16 @@ def test_token_type_embedding_has_the_published_size() -> None:
     model = GPT(small("model.dim=512", "model.embedding.type_dim=16").model)
     assert len(Kind) == 7
     assert sum(p.numel() for p in model.embedding.kinds.parameters()) == 8305
+
+
+def test_value_embeddings_are_what_the_formula_says() -> None:
+    """scale * P e(token): 0.1 and orthogonal at first, and every part is trained."""
+    torch.manual_seed(0)
+    table, tokens = ValueTable(40, 6, 8).double(), random_tokens(small())
+    out = table(tokens, torch.float64)
+    expected = [[0.1 * (table.projection @ table.table[token]) for token in row] for row in tokens.tolist()]
+    torch.testing.assert_close(out, torch.stack([torch.stack(row) for row in expected]).to(torch.float64), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(table.projection.T @ table.projection, torch.eye(6, dtype=torch.float64), rtol=0, atol=1e-6)
+    out.square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in table.parameters())
+    assert {entry.group for entry in registry(table).values()} == {Group.EMBEDDING, Group.MATRIX, Group.SCALAR}
