@@ -5,16 +5,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from toys import CountingLoader, random_model, random_tokens, small, toy_vocabulary
+from toys import CountingLoader, largest_difference, random_model, random_tokens, small, toy_vocabulary, weights
 
+from pgolf_ref.clock import Clock
 from pgolf_ref.config import Config
 from pgolf_ref.distributed import World
+from pgolf_ref.log import silent
 from pgolf_ref.losses.auxiliary import next_word
 from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.loss import softcapped_cross_entropy
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.registry import registry
+from pgolf_ref.train import train
 
 V = 40
 STARTS = toy_vocabulary(V).word_start.tolist()
@@ -259,3 +262,27 @@ def test_weighted_rows_of_the_fused_loss() -> None:
     gradients = (torch.autograd.grad(value, (hidden, weight)) for value in (ours, plain))
     for got, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(got, expected)
+
+
+def trained(*overrides: str, steps: int = 4) -> list[torch.Tensor]:
+    config = small(*overrides, f"run.steps={steps}")
+    return weights(train(config, CountingLoader(config), Clock(), silent(), vocabulary=toy_vocabulary(V)).model)
+
+
+def test_training_minimises_the_objective_of_the_recipe() -> None:
+    assert largest_difference(trained("losses.label_smoothing=0.3"), trained()) > 1e-6
+
+
+def test_training_tells_the_objective_how_far_it_is() -> None:
+    """A focal loss from the last quarter of the run on changes its last step alone."""
+    late = "losses.focal_from=0.75"
+    assert largest_difference(trained("losses.focal=2.0", late), trained("losses.z_loss=0.0", late)) > 1e-9
+    never = trained("losses.focal=2.0", "losses.focal_from=0.76")
+    assert largest_difference(never, trained()) < 1e-12
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_trained_weights_do_not_depend_on_the_number_of_slots(slots: int) -> None:
+    """With weights of targets and every auxiliary head."""
+    overrides = ("losses.word_start_weight=1.5", *(o for group in AUXILIARY.values() for o in group))
+    assert largest_difference(trained(*overrides), trained(*overrides, f"data.slots={slots}")) < 1e-9
