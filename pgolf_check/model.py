@@ -150,11 +150,15 @@ def _by_loop(iterations: frozenset[tuple[int, int]]) -> Mapping[int, set[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """The token being scored reached a score by another way than the gather from a distribution; `records.Mixed` lists the kinds."""
+    """The token being scored reached a score by another way than the gather from a distribution; `records.Mixed` lists the kinds.
+
+    Of a SCORE: what became of its tokens on the way to the distribution; `records.Trace` lists these kinds and what `detail` is.
+    """
 
     kind: str
     location: Location
     through: tuple[Step, ...] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class Event:
     best_of: tuple[Location, ...] = ()
     """For a REPORT: the places where the lower of several scores of one region was chosen."""
     mixtures: tuple[Mixture, ...] = ()
-    """For a REPORT: what the token being scored did to the number beside being looked up in the distribution."""
+    """For a SCORE: what became of its tokens before; for a REPORT: what the token being scored did to the number beside being looked up in the distribution."""
     text: str = ""
     """For a REPORT: the text that is printed, holes written as {}; for an UPDATE: training, gradient, write or count."""
     reads: tuple[Location, ...] = ()

@@ -1,4 +1,4 @@
-"""The one test behind C102, C201, C202 and C203: does the token being scored reach the claimed score by a way of its own?
+"""The one test behind C102, C201, C202, C203 and B102: does the token being scored reach the claimed score by a way of its own?
 
 A score is the logarithm of one entry of a distribution that was complete before the token was known, so the token may do one thing:
 pick the entry. The rules differ in what else it does; see `records.Mixed` for the kinds.
@@ -14,7 +14,16 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.order import report_step, undecided
 from pgolf_check.static.facts import StaticRun
 
-KINDS = {"key": "C201", "expert": "C201", "exact": "C202", "text": "C203", "spread": "C203", "gate": "C102", "native": "C202"}
+KINDS = {
+    "key": "C201",
+    "expert": "C201",
+    "exact": "C202",
+    "text": "C203",
+    "spread": "C203",
+    "gate": "C102",
+    "native": "C202",
+    "space": "B102",
+}
 """The rule that a mixture falls under, by its kind."""
 MESSAGES = {
     "key": "a table is read at a hash of the token being scored, and what it holds there is mixed into the claimed score",
@@ -23,6 +32,7 @@ MESSAGES = {
     "text": "a table is read at the bytes of the token being scored, and what it holds there is mixed into the claimed score",
     "spread": "the score of a token is divided over its bytes and mixed with a byte model: no distribution over next tokens",
     "native": "C code mixes scores with something it makes from the tokens: that the mixture sums to 1 is not shown",
+    "space": "the bytes that the claimed score is divided by count the space before a word twice",
     "gate": "C code computes a hint or gate from the token being scored, and it changes the claimed score",
 }
 STEPS = {
@@ -32,6 +42,7 @@ STEPS = {
     "text": "a table is read at a key made from the target's bytes",
     "spread": "the score of a token is divided by its number of bytes",
     "native": "a C function gets scores and tokens",
+    "space": "a number of bytes that counts the space already gets one more for it",
     "gate": "an output of a C function depends on the token at its own position",
 }
 
@@ -47,7 +58,7 @@ def _of_run(run: StaticRun, rule: str) -> Iterator[Finding]:
     if run.claim is None:
         return
     for mixture in run.claim.mixtures:
-        if KINDS[mixture.kind] == rule:
+        if KINDS.get(mixture.kind) == rule:
             yield _finding(run, mixture, rule)
 
 

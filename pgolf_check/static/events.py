@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from pgolf_check.model import Event, EventKind, Mixture, Region
-from pgolf_check.static.records import Best, Edge, Read, Reported, Score, Update, edges_of, mixed_of, scores_of
+from pgolf_check.static.records import (
+    KEPT,
+    Best,
+    Edge,
+    Read,
+    Reported,
+    Score,
+    Traced,
+    Update,
+    edges_of,
+    mixed_of,
+    scores_of,
+    traced_of,
+)
 
 
 class EventMaker:
@@ -45,6 +58,7 @@ class EventMaker:
                 seen=tuple(self.update(u) for u in sorted(record.seen, key=lambda u: u.order)),
                 loop=record.loops,
                 guard=record.guard,
+                mixtures=_traces(record.traced),
                 through=record.frames,
                 reads=tuple(sorted({r.location for r in record.reads})),
             )
@@ -60,7 +74,7 @@ class EventMaker:
             guard=record.guard,
             scores=tuple(self.score(s) for s in sorted(scores_of(record.deps), key=lambda s: s.order)),
             best_of=tuple(sorted({d.location for d in record.deps if type(d) is Best})),
-            mixtures=mixtures_of(record),
+            mixtures=mixtures_of(record) + _traces(traced_of(record.deps, KEPT)),
             since=_places(edges_of(record.deps), True),
             text="".join("{}" if p is None else p for p in record.parts),
         )
@@ -68,6 +82,11 @@ class EventMaker:
 
 def _places(edges: frozenset[Edge], since: bool) -> frozenset[tuple[int, int]]:
     return frozenset(edge.place for edge in edges if edge.since is since)
+
+
+def _traces(traced: frozenset[Traced]) -> tuple[Mixture, ...]:
+    found = sorted(traced, key=lambda d: (d.location, d.trace, d.detail))
+    return tuple(Mixture(d.trace.value, d.location, detail=d.detail) for d in found)
 
 
 def mixtures_of(record: Reported) -> tuple[Mixture, ...]:

@@ -10,6 +10,7 @@ from pgolf_check.static.calls import call, define_function
 from pgolf_check.static.effects.access import get_attribute, get_item
 from pgolf_check.static.effects.numbers import binary, compare, unary
 from pgolf_check.static.effects.sequences import elements, iterate
+from pgolf_check.static.effects.spaces import asks, told
 from pgolf_check.static.effects.texts import text_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
@@ -244,8 +245,11 @@ def _conditional(m: Machine, node: ir.IfExp, scope: Scope) -> Value:
     known = truth(test)
     if known is not None:
         return evaluate(m, node.body if known else node.orelse, scope)
-    chosen = join(evaluate(m, node.body, scope), evaluate(m, node.orelse, scope))
-    return _selected(m, test, chosen)
+    spaced = asks(test) and type(node.test) is not ir.Unary
+    m.spaced += spaced
+    body = told(m, evaluate(m, node.body, scope))
+    m.spaced -= spaced
+    return _selected(m, test, join(body, evaluate(m, node.orelse, scope)))
 
 
 def _selected(m: Machine, test: Value, chosen: Value) -> Value:

@@ -15,7 +15,9 @@ from pgolf_check.static import ir
 from pgolf_check.static.heap import Delta, Heap
 from pgolf_check.static.native import NativeSource
 from pgolf_check.static.records import (
+    KEPT,
     NO_DEPS,
+    OF_TARGETS,
     Best,
     Deps,
     Edge,
@@ -31,6 +33,7 @@ from pgolf_check.static.records import (
     reads_of,
     scores_of,
     states_of,
+    traced_of,
     union,
     unmixed,
     updates_of,
@@ -99,6 +102,8 @@ class Machine:
         self.overrides: dict[str, str] = {}
         """Values of configuration attributes that the run's log prints, by attribute name."""
         self.unfollowed: dict[Location, str] = {}
+        self.spaced = 0
+        """How many conditions are we under that a piece of the vocabulary begins with the sign for a space."""
         self.trained = False
         """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""
         self.counters: dict[int, frozenset[str]] = {}
@@ -216,7 +221,14 @@ class Machine:
         if not reads:
             return flow
         record = Score(
-            next(self._order), reads, updates_of(prediction), self.here(), self.iterations(), self.stack(), tuple(self.guards)
+            next(self._order),
+            reads,
+            updates_of(prediction),
+            self.here(),
+            self.iterations(),
+            self.stack(),
+            tuple(self.guards),
+            traced_of(prediction, KEPT) | traced_of(target, OF_TARGETS),
         )
         self.scores.append(record)
         return flow | {record}

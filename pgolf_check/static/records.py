@@ -75,6 +75,8 @@ class Score:
     loops: Loops
     frames: tuple[Step, ...] = ()
     guard: tuple[str, ...] = ()
+    traced: frozenset[Traced] = frozenset()
+    """What became of the tokens on the way to the distribution, beside reading."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,21 +118,54 @@ class Trace(enum.StrEnum):
     """A score was divided by such a property."""
     STACKED = "stacked"
     """Scores were stacked with a value of the model that the target did not enter."""
+    SPACE = "space"
+    """Whether a piece of the vocabulary begins with the sign for a space."""
+    SPACED = "spaced"
+    """A number of bytes in which that space is counted."""
+    TRAINING = "training"
+    """Tokens of training shards."""
+    PREFILLED = "prefilled"
+    """A table was written at places that training tokens chose."""
+    AHEAD = "ahead"
+    """Attention or a shift let later positions in."""
+    OBSCURED = "obscured"
+    """Some of the token ids were replaced before the model read them."""
+    BOUNDARY = "boundary"
+    """Where one token id stands, such as the one that begins a document."""
+    SHIFTED = "shifted"
+    """Activations were moved to the position behind."""
+    CARRIED = "carried"
+    """Activations of a position were mixed with those of the one before, with nothing that stops it where a document begins."""
+    PACKED = "packed"
+    """Attention that knows where documents begin in a row of several."""
+    PEER = "peer"
+    """The rows of a parameter were exchanged."""
+    CAPPED = "capped"
+    """A stream was cut at a number that is written in the source."""
+    SAMPLED = "sampled"
+    """A part of a stream was chosen by a random number."""
+
+
+KEPT = frozenset((Trace.PREFILLED, Trace.AHEAD, Trace.OBSCURED, Trace.CARRIED, Trace.PACKED, Trace.PEER))
+"""What a score keeps of its prediction."""
+OF_TARGETS = frozenset((Trace.CAPPED, Trace.SAMPLED))
+"""What a score keeps of its targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A trace of the target, and where it was left."""
+    """A trace, and where it was left; `detail` is the number at which a stream was cut, or the state whose rows were exchanged."""
 
     trace: Trace
     location: Location
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
     """The token being scored entered a value by another way than the gather from a distribution.
 
-    `kind` says how: `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
+    `kind` says how: `space` by a count of bytes that holds its leading space twice, `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
     table of exact counts, `spread` by a score divided over its bytes, `gate` by what C code computes for its own position, `native` through C code that also gets scores, `expert` where a term of a
     mixture of probabilities is no probability.
     """
@@ -189,6 +224,10 @@ def scores_of(deps: Deps) -> frozenset[Score]:
 
 def mixed_of(deps: Deps) -> frozenset[Mixed]:
     return frozenset(d for d in deps if type(d) is Mixed)
+
+
+def traced_of(deps: Deps, kinds: frozenset[Trace]) -> frozenset[Traced]:
+    return frozenset(d for d in deps if type(d) is Traced and d.trace in kinds)
 
 
 def traces(deps: Deps, trace: Trace) -> bool:

@@ -21,6 +21,7 @@ from pgolf_check.static.effects.access import (
 )
 from pgolf_check.static.effects.scores import choice_between, marked
 from pgolf_check.static.effects.sequences import unpack
+from pgolf_check.static.effects.spaces import asks
 from pgolf_check.static.expressions import evaluate, lookup_scope, refine, truth
 from pgolf_check.static.heap import Delta, joined
 from pgolf_check.static.machine import Machine
@@ -127,10 +128,15 @@ def _if(m: Machine, node: ir.If, scope: Scope) -> End:
     if outcome is not None:
         return run_block(m, node.body if outcome else node.orelse, scope)
 
+    spaced = asks(test) and type(node.test) is not ir.Unary
+
     def side(block: tuple[ir.Node, ...], holds: bool) -> Callable[[], End]:
         def run() -> End:
             refine(m, node.test, scope, holds)
-            return run_block(m, block, scope)
+            m.spaced += spaced and holds
+            end = run_block(m, block, scope)
+            m.spaced -= spaced and holds
+            return end
 
         return run
 

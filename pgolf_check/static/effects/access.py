@@ -5,6 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
+from pgolf_check.static.effects.spaces import added, told
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Deps, Edge, Read, State, has_reads, narrowed, scores_of, states_of, union, unmixed
@@ -262,6 +263,7 @@ def _place(m: Machine, value: Value) -> tuple[int, int] | None:
 
 def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
     kind = type(obj)
+    value = told(m, value)
     if kind is Sequence:
         _set_sequence(m, obj, index, value)
     elif kind is Mapping:
@@ -365,7 +367,8 @@ def accumulate(m: Machine, target: Value, op: str, value: Value, *, in_place: bo
             return target
         if in_place:
             keep_tokens(target, value)
-            m.write(target, hashed(m, op, target, value, deps_of(value)), replace=False)
+            deps = hashed(m, op, target, value, deps_of(value))
+            m.write(target, added(m, target, value, deps) if op == "+" else deps, replace=False)
             return target
         return binary(m, op, target, value)
     return binary(m, op, target, value)

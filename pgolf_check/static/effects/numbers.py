@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pgolf_check.static.effects.mixtures import divided, hashed
+from pgolf_check.static.effects.spaces import added
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union
@@ -138,6 +139,8 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.behind = not result.deps
     elif op == "+" and type(left) is Data and left.behind:
         result.behind = not (isinstance(b, int) and b > 0)
+    elif op == "+":
+        result.deps = added(m, left, right, result.deps)
     elif op == "/":
         result.deps = divided(m, left, right, result.deps)
     return result

@@ -8,6 +8,7 @@ from pgolf_check.static.effects.access import alias, get_item
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
 from pgolf_check.static.effects.scores import holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Keywords, pure
+from pgolf_check.static.effects.spaces import asked
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Read, states_of, union
 from pgolf_check.static.values import Choice, Data, Sequence, Value, constant, deps_of, is_const, tags_of
@@ -159,6 +160,10 @@ def positions(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Val
     return result
 
 
+def _starts_with(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    return Data(asked(m, deps_of(receiver), args[0] if args else None), receiver.tags, scalar=True)
+
+
 def _tolist(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     return Sequence("list", (), Data(deps_of(receiver), receiver.tags, tokens=receiver.tokens, scalar=True), True)
 
@@ -189,6 +194,7 @@ def _blank_like(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> V
 
 
 METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
+    "startswith": _starts_with,
     "backward": _backward,
     "item": _item,
     "new_zeros": _blank_like,

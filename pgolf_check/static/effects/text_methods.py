@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects import files
 from pgolf_check.static.effects.signature import Args, Keywords
+from pgolf_check.static.effects.spaces import asked
 from pgolf_check.static.effects.texts import format_braces, join_texts, parts_of
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
@@ -24,7 +25,8 @@ def text_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return Data(deps_of(receiver), tags_of(receiver), parts=parts_of(receiver), scalar=True)
     if name in ("split", "splitlines", "partition", "rsplit"):
         return Sequence("list", (), Data(deps_of(receiver), parts=(None,), scalar=True), True)
-    return Data(union(deps_of(v) for v in (receiver, *args)), scalar=True)
+    deps = union(deps_of(v) for v in (receiver, *args))
+    return Data(asked(m, deps, args[0]) if name == "startswith" and args else deps, scalar=True)
 
 
 TEXT_METHODS = frozenset(
