@@ -1,10 +1,10 @@
-"""The one test behind C103, C104, C301, C302, C402, D101 and D104: was a claimed score computed with states that had seen its targets?
+"""The one test behind C103, C104, C105, C301, C302, C402, D101 and D104: was a claimed score computed with states that had seen its targets?
 
 A SCORE is legal if its regions are disjoint from those of every UPDATE that its states had seen. Which rule a breach falls under
 depends on what had happened to the tokens before the update: nothing that counts (C301), a score in an earlier pass of a loop that holds
 both acts (C302), or a score of the pass that updates, or one that the claim is also made from (C402). An update that is the run's first
 training is D101; one that is no step, but writes what was computed from the tokens into a module, is D104. A parameter made for the window that it is
-then scored with is C103, or C104 if the step's loss ends where the score begins.
+then scored with is C103, or C104 if the step's loss ends where the score begins. Where the rows of an adapter were exchanged after its steps, it is C105.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ def classify(run: StaticRun, score: Event, update: Event) -> str:
     between = [loop for loop, number in update.loop if loop in passes and passes[loop] != number]
     if between and any(_same_place_before(s, score, update) for s in run.scores):
         return "C302"
+    if update.made and any(t.kind == "peer" and t.detail == update.state for t in score.mixtures):
+        return "C105"
     if delta_of_window(score, update):
         return "C104" if context_only(run, update) else "C103"
     if _reworked(run, update) or any(released(report, update) for report in run.reports):
@@ -137,6 +139,7 @@ def undecided(facts: Facts, rule: str) -> Answer:
 MESSAGES = {
     "C103": "{state}, made for a window, is optimised on tokens of this window, which are then scored with it",
     "C104": "{state} is optimised on the context of several windows at once; the tokens scored in one of them are context of the next",
+    "C105": "rows are scored with the adapters of other rows ({state}), which have trained on tokens that were not scored before these",
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
     "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",

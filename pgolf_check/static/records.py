@@ -142,6 +142,8 @@ class Trace(enum.StrEnum):
     """The rows of a parameter were exchanged."""
     CAPPED = "capped"
     """A stream was cut at a number that is written in the source."""
+    RANDOM = "random"
+    """A random whole number."""
     SAMPLED = "sampled"
     """A part of a stream was chosen by a random number."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pgolf_check.static.effects.mixing import exchanged, shifted, stopped
 from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.effects.spaces import added, told
+from pgolf_check.static.effects.streams import chosen, filled
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Deps, Edge, Read, State, has_reads, narrowed, scores_of, states_of, union, unmixed
@@ -225,14 +227,16 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     index_deps = deps_of(index)
     if data.owner is not None:
         if not has_reads(index_deps):
-            return data
+            return exchanged(m, data, index) or data
         return Data(union((deps_of(data), index_deps, looked_up(m, index, counts=True))), tags)
     scored = gathered(m, data, index)
     if scored is not None:
         return scored
     deps = sided(data, index, narrowed(data.deps, tags))
     if scores_of(deps) or states_of(deps):
-        deps = union((deps, edges(m, index)))
+        deps = union((shifted(m, data, index, deps), edges(m, index)))
+    if data.tokens:
+        deps = union((deps, chosen(m, data, index)))
     if not has_reads(data.deps):
         deps = union((deps, index_deps))
     if has_reads(index_deps):
@@ -276,7 +280,9 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         keep_tokens(obj, value)
         _keep_choice(m, obj, value)
         marked = edges(m, index) if is_const(value) else NO_DEPS
-        m.write(obj, union((deps_of(value), marked)), replace=_whole(index))
+        if obj.deps and obj.owner is None:
+            m.heap.put(obj, "deps", stopped(obj.deps, index))
+        m.write(obj, union((deps_of(value), marked, filled(m, index))), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
             if option is not None:

@@ -6,9 +6,11 @@ import math
 
 from pgolf_check.static.effects.access import get_item, set_item
 from pgolf_check.static.effects.builtins import arithmetic
+from pgolf_check.static.effects.mixing import rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
 from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, known, pure
+from pgolf_check.static.effects.streams import by_chance, filled, obscured
 from pgolf_check.static.effects.tensors import HASHES, blank, cast, fresh, gather, positions, take_along
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union
@@ -36,7 +38,7 @@ def _any_tokens(value: Value) -> bool:
     return type(value) is Data and value.tokens
 
 
-def _combine(m: Machine, args: Args, keywords: Keywords) -> Value:
+def _combine(m: Machine, args: Args, keywords: Keywords) -> Data:
     result = pure(m, args, keywords)
     result.tokens = any(_any_tokens(a) for a in args)
     result.behind = any(type(a) is Data and a.behind for a in args[:1])
@@ -58,6 +60,7 @@ def _count_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     counted = reduced(pure(m, args, keywords))
     if args and _any_tokens(args[0]) and has_reads(deps_of(args[0])):
         m.count(counted, deps_of(args[0]), NO_DEPS)
+    counted.deps = union((counted.deps, filled(m, args[0] if args else None)))
     return counted
 
 
@@ -75,6 +78,15 @@ def _take(m: Machine, args: Args, keywords: Keywords) -> Value:
     """np.take(table, index), torch.index_select(table, dim, index): as a subscript where the index is a hash."""
     index = keywords.get("index", keywords.get("indices", args[-1] if len(args) > 1 else None))
     return get_item(m, args[0], index) if args and is_hashed(index) else pure(m, args, keywords)
+
+
+def _roll(m: Machine, args: Args, keywords: Keywords) -> Value:
+    result = _combine(m, args, keywords)
+    return rolled(m, args[0], args[1:], keywords, result) if args else result
+
+
+def _random(m: Machine, args: Args, keywords: Keywords) -> Value:
+    return by_chance(m, pure(m, args, keywords))
 
 
 def _arange(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -131,6 +143,7 @@ def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
         return pure(m, args, keywords)
     result = pure(m, args, keywords)
     result.tokens = any(_any_tokens(a) for a in args[1:])
+    result.deps = obscured(m, result.deps) if result.tokens else stopped(result.deps, args[0])
     return chosen_by(m, deps_of(args[0]), result)
 
 
@@ -156,11 +169,11 @@ def _copyto(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 _BLANK = "zeros ones full empty zeros_like ones_like full_like empty_like"
-_FRESH = "randn rand randint randn_like rand_like randperm eye linspace tril triu_indices"
+_FRESH = "randn rand randn_like rand_like randperm eye linspace tril triu_indices"
 _CASTS = (
     "tensor as_tensor from_numpy asarray array ascontiguousarray frombuffer float32 float64 int64 int32 int16 uint16 uint8 copy"
 )
-_COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip roll pad repeat_interleave column_stack unique flip"
+_COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip pad repeat_interleave column_stack unique flip"
 LOGARITHMS = "log log2 log10 log1p logaddexp logsumexp"
 
 FUNCTIONS: dict[str, Effect] = {
@@ -185,6 +198,11 @@ FUNCTIONS: dict[str, Effect] = {
 BY_NAME: dict[tuple[str, str], Effect] = {
     **by_name("torch", _FRESH, fresh),
     **by_name("numpy", _FRESH, fresh),
+    **by_name("torch", "roll", _roll),
+    **by_name("numpy", "roll", _roll),
+    **by_name("torch", "randint", _random),
+    **by_name("numpy", "randint integers choice", _random),
+    **by_name("random", "randint randrange choice choices sample", _random),
     **by_name("torch", "arange", _arange),
     **by_name("numpy", "arange", _arange),
     **by_name("torch", _BLANK, blank),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from pgolf_check.static.effects.streams import shipped
 from pgolf_check.static.effects.texts import add_texts, make_text, parts_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Deps, union
+from pgolf_check.static.records import NO_DEPS, Deps, Trace, Traced, union
 from pgolf_check.static.values import NO_CONST, NO_REST, Choice, Data, Instance, Sequence, Value, constant, deps_of, options
 
 TOKEN_FILE = re.compile(r"\.(?:bin|npy|npz|u16|dat|parquet|jsonl)\b|\*")
@@ -56,7 +57,7 @@ def read_file(m: Machine, path: Value) -> Data:
         return Data(union((stored, m.read(stream))), tokens=True)
     if stream == "train":
         m.trained = True
-        return Data(stored, tokens=True)
+        return Data(union((stored, frozenset((Traced(Trace.TRAINING, m.here()),)))), tokens=True)
     return Data(union((stored, deps_of(path))), tags=_call_tags(m))
 
 
@@ -66,7 +67,7 @@ def _call_tags(m: Machine) -> frozenset[tuple[int, int]]:
 
 
 def write_file(m: Machine, path: Value, content: Value) -> None:
-    deps = deps_of(content, 6)
+    deps = shipped(deps_of(content, 6))
     for option in options(path):
         key = key_of(option)
         present = m.files.get(key)
@@ -80,7 +81,7 @@ def replace_file(m: Machine, path: Value, content: Value) -> None:
     if key is None:
         write_file(m, path, content)
     else:
-        m.heap.put_item(m.files, key, Data(deps_of(content, 6)))
+        m.heap.put_item(m.files, key, Data(shipped(deps_of(content, 6))))
 
 
 def open_file(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Instance:
@@ -99,7 +100,7 @@ def new_buffer(m: Machine, args: tuple[Value, ...]) -> Instance:
 
 
 def buffer_content(value: Value) -> Data:
-    return Data(deps_of(value, 6))
+    return Data(shipped(deps_of(value, 6)))
 
 
 FILE_CLASSES = frozenset(("io.file", "io.BytesIO"))

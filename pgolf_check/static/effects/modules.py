@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pgolf_check.static.effects.streams import shipped
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, State, reads_of, union, updates_of
@@ -101,6 +102,9 @@ def state_dict(value: Value) -> Mapping:
 def load_state(m: Machine, target: Value, source: Value, *, partial: bool = False) -> None:
     """load_state_dict: the state becomes what the source had seen."""
     deps = deps_of(source, 6)
+    for part in walk(target):
+        if type(part) is Data and part.owner is None and shipped(part.deps) != part.deps:
+            m.heap.put(part, "deps", shipped(part.deps))
     for state in states_in(target):
         if partial:
             m.update(state, deps, "write")

@@ -6,11 +6,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from pgolf_check.static.effects.mixing import carried, stopped
 from pgolf_check.static.effects.mixtures import divided, hashed
 from pgolf_check.static.effects.spaces import added
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, has_reads, union
+from pgolf_check.static.records import NO_DEPS, Trace, Traced, has_reads, traces, union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
@@ -140,7 +141,10 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
     elif op == "+" and type(left) is Data and left.behind:
         result.behind = not (isinstance(b, int) and b > 0)
     elif op == "+":
-        result.deps = added(m, left, right, result.deps)
+        result.deps = carried(m, left, right, added(m, left, right, result.deps))
+    elif op == "*":
+        for mask in (left, right):
+            result.deps = result.deps if traces(deps_of(mask), Trace.SHIFTED) else stopped(result.deps, mask)
     elif op == "/":
         result.deps = divided(m, left, right, result.deps)
     return result
@@ -219,6 +223,8 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
             return op == "!="
     result = derived(left, right)
     result.marks = op in ("==", "!=") and (_marks(left, right) or _marks(right, left))
+    if result.marks:
+        result.deps = result.deps | {Traced(Trace.BOUNDARY, m.here())}
     return result
 
 

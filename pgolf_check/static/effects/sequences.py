@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pgolf_check.static.effects.mixtures import described, looked_up
+from pgolf_check.static.effects.mixtures import described, is_scalar, looked_up
+from pgolf_check.static.effects.streams import filled
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Deps, State, has_reads, union, unmixed
@@ -199,6 +200,9 @@ def set_mapping(m: Machine, mapping: Mapping, key: Value, value: Value) -> None:
     if has_reads(key_deps):
         _count_in_mapping(m, mapping, key_deps)
         value = settled(value)
+    found = filled(m, key)
+    if found:
+        value = Data(union((deps_of(value), found)), tags_of(value), scalar=is_scalar(value))
     _store(m, mapping, key, value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from pgolf_check.static.effects import computations, distributed, files, functional, native, system
+from pgolf_check.static.effects import computations, distributed, files, functional, mixing, native, system
 from pgolf_check.static.effects.builtins import BUILTINS
 from pgolf_check.static.effects.modules import (
     MODULE_METHODS,
@@ -166,4 +166,4 @@ def _step(m: Machine, optimizer: Instance) -> None:
 
 
 FUNCTIONS: dict[str, Effect] = {**computations.FUNCTIONS, **distributed.FUNCTIONS, **functional.FUNCTIONS, **system.FUNCTIONS}
-BY_NAME: dict[tuple[str, str], Effect] = {**computations.BY_NAME, **functional.BY_NAME, **system.BY_NAME}
+BY_NAME: dict[tuple[str, str], Effect] = {**computations.BY_NAME, **mixing.BY_NAME, **functional.BY_NAME, **system.BY_NAME}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.access import alias, get_item
+from pgolf_check.static.effects.mixing import rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
 from pgolf_check.static.effects.scores import holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Keywords, pure
 from pgolf_check.static.effects.spaces import asked
+from pgolf_check.static.effects.streams import filled, obscured
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Read, states_of, union
+from pgolf_check.static.records import Read, Trace, states_of, union, without
 from pgolf_check.static.values import Choice, Data, Sequence, Value, constant, deps_of, is_const, tags_of
 
 ALIASES = frozenset(
@@ -61,6 +63,10 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
     result = pure(m, (receiver, *args), keywords)
     result.tokens = receiver.tokens and name in TOKEN_KEEPING
     result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
+    if name == "masked_fill" and args:
+        result.deps = obscured(m, result.deps) if result.tokens else stopped(result.deps, args[0])
+    if name == "roll":
+        return rolled(m, receiver, args, keywords, result)
     if name in HASHES:
         return hash_of(m, (receiver, *args, *keywords.values()))
     if name in ("min", "amin", "minimum") and args and not is_const(args[0]):
@@ -103,6 +109,7 @@ def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywo
         index = next((a for a in (*args, keywords.get("index")) if holds_tokens(a)), None)
         if index is not None:
             m.count(receiver, deps_of(index), deps)
+        deps = union((deps, *(filled(m, part) for part in (*args, keywords.get("index")))))
     if name in CARRYING:
         for value in args:
             keep_tokens(receiver, value)
@@ -156,7 +163,7 @@ def positions(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Val
     """Where a mask holds. The places of one token id, such as the beginnings of documents, are no content of the stream."""
     result = pure(m, (receiver, *args), keywords)
     if receiver.marks:
-        result.deps = frozenset(d for d in result.deps if type(d) is not Read)
+        result.deps = frozenset(d for d in without(result.deps, Trace.BOUNDARY) if type(d) is not Read)
     return result
 
 

@@ -1,0 +1,94 @@
+"""What mixes positions of a sequence: attention, shifts, and the masks that stop them where a document begins."""
+
+from __future__ import annotations
+
+from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, pure
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import Deps, Trace, Traced, reads_of, states_of, traces, without
+from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant, deps_of
+
+SEQUENCE_DIMENSIONS = (1, -2)
+"""Of a batch of activations: rows, positions, channels."""
+
+
+def _scaled_dot_product(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """torch's attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False)."""
+    named = {**dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False)), **keywords}
+    masked = named.get("attn_mask") is not None
+    return _attended(m, args, keywords, named, causal=masked or constant(named.get("is_causal", False)) is not False)
+
+
+def _flash(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """flash_attn_func(q, k, v, ..., causal=False, window_size=(-1, -1)); what else is given by place differs between versions."""
+    named = {**dict(zip(("query", "key", "value"), args, strict=False)), **keywords}
+    told = len(args) > 3 or "window_size" in keywords
+    return _attended(m, args, keywords, named, causal=told or constant(keywords.get("causal", False)) is not False)
+
+
+def _flash_packed(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """The same over rows that hold several documents, with the places where these begin."""
+    named = {**dict(zip(("query", "key", "value"), args, strict=False)), **keywords}
+    told = "window_size" in keywords or "causal" not in keywords
+    result = _attended(m, args, keywords, named, causal=told or constant(keywords["causal"]) is not False)
+    result.deps = result.deps | {Traced(Trace.PACKED, m.here())}
+    return result
+
+
+def _attended(m: Machine, args: Args, keywords: Keywords, named: Keywords, *, causal: bool) -> Data:
+    """The result of attention; what is not causal lets later positions in, if queries and keys are of the same tokens."""
+    result = pure(m, args, keywords)
+    query, key = (deps_of(named.get(name)) for name in ("query", "key"))
+    if not causal and states_of(query) and reads_of(query) & reads_of(key):
+        result.deps = result.deps | {Traced(Trace.AHEAD, m.here())}
+    return result
+
+
+def rolled(m: Machine, value: Value, args: Args, keywords: Keywords, result: Data) -> Data:
+    """torch.roll(x, shifts, dims) of activations: to the position behind, or ahead."""
+    shift = constant(args[0] if args else keywords.get("shifts"))
+    dimension = constant(args[1] if len(args) > 1 else keywords.get("dims"))
+    if isinstance(shift, int) and dimension in SEQUENCE_DIMENSIONS and _active(value):
+        result.deps = result.deps | {Traced(Trace.AHEAD if shift < 0 else Trace.SHIFTED, m.here())}
+    return result
+
+
+def shifted(m: Machine, value: Data, index: Value, deps: Deps) -> Deps:
+    """The dependencies of `x[:, :-1]`: the activations without the last position, to be laid beside those of the next ones."""
+    part = index.items[1] if type(index) is Sequence and len(index.items) > 1 else None
+    if type(part) is slice and part.start is None and constant(part.stop) == -1 and not value.tokens and _active(value):
+        return deps | {Traced(Trace.SHIFTED, m.here())}
+    return deps
+
+
+def carried(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of a sum: activations with those of the position before."""
+    for moved, own in ((left, right), (right, left)):
+        if traces(deps_of(moved), Trace.SHIFTED) and _active(own) and not traces(deps_of(own), Trace.SHIFTED):
+            return without(deps, Trace.SHIFTED) | {Traced(Trace.CARRIED, m.here())}
+    return deps
+
+
+def stopped(deps: Deps, mask: Value) -> Deps:
+    """The dependencies of moved activations under a mask: one that tells where documents begin stops them there."""
+    return without(deps, Trace.SHIFTED) if traces(deps_of(mask), Trace.BOUNDARY) else deps
+
+
+def _active(value: Value) -> bool:
+    deps = deps_of(value)
+    return bool(states_of(deps)) and bool(reads_of(deps))
+
+
+def exchanged(m: Machine, parameter: Data, index: Value) -> Data | None:
+    """The rows of a parameter in another order; None if the index is a number, a slice or a name of a part."""
+    if type(index) is not Data or index.scalar or index.const is not NO_CONST or parameter.owner is None:
+        return None
+    return Data(deps_of(parameter) | {Traced(Trace.PEER, m.here(), parameter.owner.name)}, index.tags)
+
+
+BY_NAME: dict[tuple[str, str], Effect] = {
+    **by_name("torch", "scaled_dot_product_attention", _scaled_dot_product),
+    **by_name("flash_attn", "flash_attn_func", _flash),
+    **by_name("flash_attn_interface", "flash_attn_func", _flash),
+    **by_name("flash_attn", "flash_attn_varlen_func", _flash_packed),
+    **by_name("flash_attn_interface", "flash_attn_varlen_func", _flash_packed),
+}

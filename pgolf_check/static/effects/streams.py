@@ -1,0 +1,46 @@
+"""What happens to a token stream as a whole: it is cut at a number, sampled, has ids replaced, or fills a table."""
+
+from __future__ import annotations
+
+from pgolf_check.static.effects.mixtures import LONGEST_SHIFT
+from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import NO_DEPS, Deps, Trace, Traced, has_reads, reads_of, traces, without
+from pgolf_check.static.values import Data, Sequence, Value, constant, deps_of
+
+
+def chosen(m: Machine, data: Data, index: Value) -> Deps:
+    """What a subscript of a validation stream leaves in it: that it ends at a number, or that chance chose the part."""
+    if not data.tokens or not has_reads(data.deps):
+        return NO_DEPS
+    if traces(deps_of(index), Trace.RANDOM):
+        return frozenset((Traced(Trace.SAMPLED, m.here()),))
+    end = constant(index.stop) if type(index) is slice and index.start in (None, 0) else None
+    whole = not any(read.region.iterations for read in reads_of(data.deps))
+    if isinstance(end, int) and end > LONGEST_SHIFT and whole:
+        return frozenset((Traced(Trace.CAPPED, m.here(), str(end)),))
+    return NO_DEPS
+
+
+def obscured(m: Machine, deps: Deps) -> Deps:
+    """Token ids of which some were replaced."""
+    return deps | {Traced(Trace.OBSCURED, m.here())} if has_reads(deps) else deps
+
+
+def filled(m: Machine, index: Value) -> Deps:
+    """What a write at an index leaves in a table, if training tokens chose the place."""
+    if type(index) is Sequence:
+        return next((found for part in index.items if (found := filled(m, part))), NO_DEPS)
+    if type(index) is Data and index.tokens and traces(index.deps, Trace.TRAINING):
+        return frozenset((Traced(Trace.PREFILLED, m.here()),))
+    return NO_DEPS
+
+
+def shipped(deps: Deps) -> Deps:
+    """The dependencies of what a file of the submission holds: a table in it is paid for."""
+    return without(deps, Trace.PREFILLED)
+
+
+def by_chance(m: Machine, result: Data) -> Data:
+    """A number, or a choice among values, that chance made."""
+    result.deps = result.deps | {Traced(Trace.RANDOM, m.here())}
+    return result
