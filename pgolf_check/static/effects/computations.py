@@ -6,7 +6,7 @@ import math
 
 from pgolf_check.static.effects.access import get_item, set_item
 from pgolf_check.static.effects.builtins import arithmetic
-from pgolf_check.static.effects.mixing import rolled, stopped
+from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
 from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, known, pure
@@ -44,6 +44,12 @@ def _combine(m: Machine, args: Args, keywords: Keywords) -> Data:
     result.behind = any(type(a) is Data and a.behind for a in args[:1])
     if args:
         result.deps = stacked(m, args[0], result.deps)
+    return result
+
+
+def _flip(m: Machine, args: Args, keywords: Keywords) -> Value:
+    result = _combine(m, args, keywords)
+    result.deps = reordered(m, args[0], result.deps) if args else result.deps
     return result
 
 
@@ -173,7 +179,7 @@ _FRESH = "randn rand randn_like rand_like randperm eye linspace tril triu_indice
 _CASTS = (
     "tensor as_tensor from_numpy asarray array ascontiguousarray frombuffer float32 float64 int64 int32 int16 uint16 uint8 copy"
 )
-_COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip pad repeat_interleave column_stack unique flip"
+_COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip pad repeat_interleave column_stack unique"
 LOGARITHMS = "log log2 log10 log1p logaddexp logsumexp"
 
 FUNCTIONS: dict[str, Effect] = {
@@ -199,6 +205,8 @@ BY_NAME: dict[tuple[str, str], Effect] = {
     **by_name("torch", _FRESH, fresh),
     **by_name("numpy", _FRESH, fresh),
     **by_name("torch", "roll", _roll),
+    **by_name("torch", "flip", _flip),
+    **by_name("numpy", "flip", _flip),
     **by_name("numpy", "roll", _roll),
     **by_name("torch", "randint", _random),
     **by_name("numpy", "randint integers choice", _random),

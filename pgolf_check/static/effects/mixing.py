@@ -44,7 +44,8 @@ def _attended(m: Machine, args: Args, keywords: Keywords, named: Keywords, *, ca
 
 
 def rolled(m: Machine, value: Value, args: Args, keywords: Keywords, result: Data) -> Data:
-    """torch.roll(x, shifts, dims) of activations: to the position behind, or ahead."""
+    """torch.roll(x, shifts, dims): of activations to the position behind, or ahead; of the rows of a parameter."""
+    result.deps = reordered(m, value, result.deps)
     shift = constant(args[0] if args else keywords.get("shifts"))
     dimension = constant(args[1] if len(args) > 1 else keywords.get("dims"))
     if isinstance(shift, int) and dimension in SEQUENCE_DIMENSIONS and _active(value):
@@ -79,10 +80,16 @@ def _active(value: Value) -> bool:
 
 
 def exchanged(m: Machine, parameter: Data, index: Value) -> Data | None:
-    """The rows of a parameter in another order; None if the index is a number, a slice or a name of a part."""
-    if type(index) is not Data or index.scalar or index.const is not NO_CONST or parameter.owner is None:
+    """The rows of a parameter at an index; None if the index is a number, a slice or a name of a part."""
+    if type(index) is not Data or index.scalar or index.const is not NO_CONST:
         return None
-    return Data(deps_of(parameter) | {Traced(Trace.PEER, m.here(), parameter.owner.name)}, index.tags)
+    return Data(reordered(m, parameter, deps_of(parameter)), index.tags)
+
+
+def reordered(m: Machine, value: Value, deps: Deps) -> Deps:
+    """The dependencies of the rows of a value in another order: noted if the value is a parameter."""
+    owner = value.owner if type(value) is Data else None
+    return deps if owner is None else deps | {Traced(Trace.PEER, m.here(), owner.name)}
 
 
 BY_NAME: dict[tuple[str, str], Effect] = {

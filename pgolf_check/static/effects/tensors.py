@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.access import alias, get_item
-from pgolf_check.static.effects.mixing import rolled, stopped
+from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
 from pgolf_check.static.effects.scores import holds_tokens, lowest
 from pgolf_check.static.effects.signature import Args, Keywords, pure
@@ -65,6 +65,8 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
     result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
     if name == "masked_fill" and args:
         result.deps = obscured(m, result.deps) if result.tokens else stopped(result.deps, args[0])
+    if name in ("flip", "index_select"):
+        result.deps = reordered(m, receiver, result.deps)
     if name == "roll":
         return rolled(m, receiver, args, keywords, result)
     if name in HASHES:
