@@ -24,12 +24,11 @@ def decide(facts: Facts, rule: str, judge: Callable[[Traces], tuple[str, Certain
     return failed(rule, found) if found else undecided(facts, rule)
 
 
-def by_kind(*events: Event) -> Traces:
-    """What the events carry, by kind."""
+def by_kind(score: Event) -> Traces:
+    """The traces of a score, by kind."""
     found: Traces = {}
-    for event in events:
-        for trace in event.mixtures:
-            found.setdefault(trace.kind, []).append(trace)
+    for trace in score.mixtures:
+        found.setdefault(trace.kind, []).append(trace)
     return found
 
 
@@ -38,7 +37,7 @@ def _of_run(run: StaticRun, rule: str, judge: Callable[[Traces], tuple[str, Cert
     shown: set[Mixture] = set()
     for score in claim.scores if claim is not None else ():
         assert claim is not None
-        judged = judge(by_kind(score, claim))
+        judged = judge(by_kind(score))
         if judged is None or judged[2] in shown:
             continue
         message, certainty, trace = judged

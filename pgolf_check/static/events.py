@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pgolf_check.model import Event, EventKind, Mixture, Region
 from pgolf_check.static.records import (
-    KEPT,
     Best,
     Edge,
     Read,
@@ -15,7 +14,6 @@ from pgolf_check.static.records import (
     edges_of,
     mixed_of,
     scores_of,
-    traced_of,
 )
 
 
@@ -74,7 +72,7 @@ class EventMaker:
             guard=record.guard,
             scores=tuple(self.score(s) for s in sorted(scores_of(record.deps), key=lambda s: s.order)),
             best_of=tuple(sorted({d.location for d in record.deps if type(d) is Best})),
-            mixtures=mixtures_of(record) + _traces(traced_of(record.deps, KEPT)),
+            mixtures=mixtures_of(record),
             since=_places(edges_of(record.deps), True),
             text="".join("{}" if p is None else p for p in record.parts),
         )

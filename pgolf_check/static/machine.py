@@ -236,11 +236,12 @@ class Machine:
     def rescored(self, deps: Deps) -> Deps:
         """The logarithm of a mixture: a score of its own if tables flowed in beside an earlier score."""
         scores = scores_of(deps)
-        updates = updates_of(deps)
-        if not scores or updates <= frozenset().union(*(s.seen for s in scores)):
+        updates, traced = updates_of(deps), traced_of(deps, KEPT)
+        known = updates <= frozenset().union(*(s.seen for s in scores)) and traced <= frozenset().union(*(s.traced for s in scores))
+        if not scores or known:
             return deps
         reads = finest_targets(frozenset().union(*(s.reads for s in scores)), deps, self.iterations())
-        record = Score(next(self._order), reads, updates, self.here(), self.iterations(), self.stack(), tuple(self.guards))
+        record = Score(next(self._order), reads, updates, self.here(), self.iterations(), self.stack(), tuple(self.guards), traced)
         self.scores.append(record)
         return deps | {record}
 
@@ -281,7 +282,7 @@ class Machine:
     def count(self, data: Data, key: Deps, deps: Deps) -> None:
         """A table is written at a place that tokens chose. What a model makes and drops within one forward pass is no table."""
         parts = viewed(data)
-        if any(part.born is not None and any(part.born is frame for frame in self.frames) for part in parts):
+        if self.passing(data):
             self.write(data, union((key, deps)), replace=False)
             return
         for part in parts:
@@ -290,6 +291,10 @@ class Machine:
             assert part.owner is not None
             self.update(part.owner, frozenset(d for d in union((key, deps)) if type(d) in (Read, Update)), "count")
             deps = NO_DEPS
+
+    def passing(self, data: Data) -> bool:
+        """Whether a tensor was made in a forward pass that is under way."""
+        return any(part.born is not None and any(part.born is frame for frame in self.frames) for part in viewed(data))
 
     def pass_under_way(self) -> Frame | None:
         """The outermost call under way of a method of a module."""

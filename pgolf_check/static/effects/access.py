@@ -282,7 +282,7 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         marked = edges(m, index) if is_const(value) else NO_DEPS
         if obj.deps and obj.owner is None:
             m.heap.put(obj, "deps", stopped(obj.deps, index))
-        m.write(obj, union((deps_of(value), marked, filled(m, index))), replace=_whole(index))
+        m.write(obj, union((deps_of(value), marked, filled(m, obj, index))), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
             if option is not None:

@@ -66,7 +66,7 @@ def _count_function(m: Machine, args: Args, keywords: Keywords) -> Value:
     counted = reduced(pure(m, args, keywords))
     if args and _any_tokens(args[0]) and has_reads(deps_of(args[0])):
         m.count(counted, deps_of(args[0]), NO_DEPS)
-    counted.deps = union((counted.deps, filled(m, args[0] if args else None)))
+    counted.deps = union((counted.deps, filled(m, counted, args[0] if args else None)))
     return counted
 
 

@@ -200,7 +200,7 @@ def set_mapping(m: Machine, mapping: Mapping, key: Value, value: Value) -> None:
     if has_reads(key_deps):
         _count_in_mapping(m, mapping, key_deps)
         value = settled(value)
-    found = filled(m, key)
+    found = filled(m, mapping, key)
     if found:
         value = Data(union((deps_of(value), found)), tags_of(value), scalar=is_scalar(value))
     _store(m, mapping, key, value)

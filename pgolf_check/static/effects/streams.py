@@ -26,10 +26,12 @@ def obscured(m: Machine, deps: Deps) -> Deps:
     return deps | {Traced(Trace.OBSCURED, m.here())} if has_reads(deps) else deps
 
 
-def filled(m: Machine, index: Value) -> Deps:
-    """What a write at an index leaves in a table, if training tokens chose the place."""
+def filled(m: Machine, table: Value, index: Value) -> Deps:
+    """What a write at an index leaves in a table, if training tokens chose the place; what one forward pass makes and drops is no table."""
     if type(index) is Sequence:
-        return next((found for part in index.items if (found := filled(m, part))), NO_DEPS)
+        return next((found for part in index.items if (found := filled(m, table, part))), NO_DEPS)
+    if type(table) is Data and m.passing(table):
+        return NO_DEPS
     if type(index) is Data and index.tokens and traces(index.deps, Trace.TRAINING):
         return frozenset((Traced(Trace.PREFILLED, m.here()),))
     return NO_DEPS

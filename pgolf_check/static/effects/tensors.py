@@ -111,7 +111,7 @@ def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywo
         index = next((a for a in (*args, keywords.get("index")) if holds_tokens(a)), None)
         if index is not None:
             m.count(receiver, deps_of(index), deps)
-        deps = union((deps, *(filled(m, part) for part in (*args, keywords.get("index")))))
+        deps = union((deps, *(filled(m, receiver, part) for part in (*args, keywords.get("index")))))
     if name in CARRYING:
         for value in args:
             keep_tokens(receiver, value)
