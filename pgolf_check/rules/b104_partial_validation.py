@@ -1,6 +1,7 @@
 """B104: every document of the validation split is scored; a log that implies fewer bytes than the split has scored a part of it.
 
-Where no log tells the number of tokens, the source shows a split that is cut at a number or sampled.
+Where no log tells the number of tokens, the source may show a split that is cut at a number or sampled. That is for review: the number may
+be a setting that the run replaced.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _by_source(facts: Facts) -> Answer:
 
 def _part(traces: Traces, fewest: int) -> tuple[str, Certainty, Mixture] | None:
     for trace in _below(traces, fewest):
-        return f"the validation tokens that are scored are cut at {int(trace.detail):,}", Certainty.LIKELY, trace
+        return f"the validation tokens that are scored are cut at {int(trace.detail):,}", Certainty.POSSIBLE, trace
     if "sampled" in traces:
         return "the validation tokens that are scored are chosen by random numbers", Certainty.POSSIBLE, traces["sampled"][0]
     return None
