@@ -34,6 +34,8 @@ class Configuration:
     arguments: tuple[str, ...] = ()
     printed: Mapping[str, str] = field(default_factory=dict)
     ceiling: Severity = Severity.BLOCK
+    any_options: bool = False
+    """Whether every switch of the command line may be set or not."""
 
     @property
     def key(self) -> tuple[object, ...]:

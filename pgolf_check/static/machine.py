@@ -110,6 +110,10 @@ class Machine:
         """Per loop of the source, the names that its body computes anew."""
         self.variables: set[str] = set()
         """Names of environment variables that the run read."""
+        self.handlers = 0
+        """How many `try` statements with handlers we are in."""
+        self.any_options = False
+        """Whether nothing is known of the switches on the command line."""
         self.path = ""
         self.at = 0
         self.steps = 0
@@ -241,6 +245,8 @@ class Machine:
         if not scores or known:
             return deps
         reads = finest_targets(frozenset().union(*(s.reads for s in scores)), deps, self.iterations())
+        if not reads:
+            return deps
         record = Score(next(self._order), reads, updates, self.here(), self.iterations(), self.stack(), tuple(self.guards), traced)
         self.scores.append(record)
         return deps | {record}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pgolf_check.model import Certainty, Location, Region, Step
@@ -201,14 +201,29 @@ def reads_of(deps: Deps) -> frozenset[Read]:
 
 
 def finest_targets(scored: frozenset[Read], deps: Deps, loops: Loops) -> frozenset[Read]:
-    """The targets of scores, confined to the parts that the present loops have chosen of them since."""
-    now = frozenset(loops)
-    targets = [d for d in reads_of(deps) if d.side is Side.TARGET]
-    found: set[Read] = set()
-    for read in scored:
-        own = read.region.iterations
-        finer = [t for t in targets if t.region.stream == read.region.stream and own < t.region.iterations <= own | now]
-        found.update(finer or (read,))
+    """The targets of scores, confined to the parts that the present loops have chosen of them since.
+
+    Those of an earlier iteration of a present loop are not scored now: their scores only weigh what is.
+    """
+    now = dict(loops)
+    targets = [d.region for d in reads_of(deps) if d.side is Side.TARGET]
+    present = [read for read in scored if not _of_earlier_iteration(read.region, now)]
+    return frozenset(replace(read, region=read.region.within(_chosen_since(read.region, targets, now))) for read in present)
+
+
+def _of_earlier_iteration(region: Region, now: dict[int, int]) -> bool:
+    fixed = {loop for loop, _ in region.iterations if loop in now}
+    return any((loop, now[loop]) not in region.iterations for loop in fixed)
+
+
+def _chosen_since(region: Region, targets: list[Region], now: dict[int, int]) -> Loopset:
+    """The present iterations by which parts of a region were chosen after all the loops that chose the region itself."""
+    own = {loop for loop, _ in region.iterations}
+    found: set[tuple[int, int]] = set()
+    for target in targets:
+        since = {i for i in target.iterations if i[0] not in own}
+        if since and own <= {loop for loop, _ in target.iterations} and target.overlaps(region):
+            found.update((loop, number) for loop, number in since if now.get(loop) == number)
     return frozenset(found)
 
 

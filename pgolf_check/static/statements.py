@@ -126,7 +126,8 @@ def _if(m: Machine, node: ir.If, scope: Scope) -> End:
     test = evaluate(m, node.test, scope)
     outcome = truth(test)
     if outcome is not None:
-        return run_block(m, node.body if outcome else node.orelse, scope)
+        block, other = (node.body, node.orelse) if outcome else (node.orelse, node.body)
+        return run_block(m, other if _refuses(m, block) else block, scope)
 
     spaced = asks(test) and type(node.test) is not ir.Unary
 
@@ -148,6 +149,11 @@ def _if(m: Machine, node: ir.If, scope: Scope) -> End:
         return either(m, side(node.body, True), side(node.orelse, False))
     finally:
         m.choosing.pop()
+
+
+def _refuses(m: Machine, block: tuple[ir.Node, ...]) -> bool:
+    """Whether a block only ends the run. The run that is judged went on to its report, so that it was not taken."""
+    return bool(block) and type(block[-1]) is ir.Raise and m.handlers == 0
 
 
 def either(m: Machine, first: Callable[[], End], second: Callable[[], End]) -> End:
@@ -222,8 +228,11 @@ def call_method(m: Machine, receiver: Value, name: str, args: tuple[Value, ...])
 
 
 def _try(m: Machine, node: ir.Try, scope: Scope) -> End:
+    caught = bool(node.handlers)
+    m.handlers += caught
     end = run_block(m, node.body, scope)
-    if end is End.RAISE and node.handlers:
+    m.handlers -= caught
+    if end is End.RAISE and caught:
         end = _handler(m, node.handlers[0], scope)
     elif all(type(s) in (ir.Import, ir.ImportFrom, ir.Pass) for s in node.body) or not end:
         end = _after_body(m, node, scope, end)

@@ -258,13 +258,17 @@ def call_external_instance(m: Machine, instance: Instance, args: tuple[Value, ..
     return Data(union((deps_of(instance), *(deps_of(a) for a in (*args, *keywords.values())))))
 
 
+WRAPPED = ("module", "_orig_mod")
+"""Where DistributedDataParallel and torch.compile keep the module that they wrap; here the wrapper is the module."""
+
+
 def external_attribute(m: Machine, value: Instance, name: str) -> Value:
     """An attribute that the source never set."""
     if value.cls == "builtins.super":
         return _super_attribute(value, name)
     if name == "training":
         return True
-    if name == "module" and value.state is not None:
+    if name in WRAPPED and value.state is not None:
         return value
     if name in CONTAINER_METHODS and "__items__" in value.attrs:
         return Method(value, name)

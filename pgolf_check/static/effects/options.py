@@ -7,6 +7,8 @@ from pgolf_check.static.effects.signature import Args, Keywords
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.values import Data, External, Instance, Sequence, Value
 
+SWITCHES = ("store_true", "store_false")
+
 
 def parser_method(m: Machine, parser: Instance, name: str, args: Args, keywords: Keywords) -> Value:
     known = parser.attrs.setdefault("__options__", Instance("argparse.Namespace"))
@@ -35,12 +37,12 @@ def _argument(m: Machine, flags: list[str], default: Value, keywords: Keywords) 
     for index, text in enumerate(m.arguments):
         head, _, tail = text.partition("=")
         if head in flags:
-            if keywords.get("action") in ("store_true", "store_false"):
+            if keywords.get("action") in SWITCHES:
                 return keywords["action"] == "store_true"
             following = m.arguments[index + 1] if index + 1 < len(m.arguments) else ""
             given = tail or following
     if given is None:
-        return default
+        return Data() if m.any_options and keywords.get("action") in SWITCHES else default
     kind = keywords.get("type")
     if type(kind) is External and kind.path in ("builtins.int", "builtins.float"):
         return BUILTINS[kind.path.partition(".")[2]](m, (given,), {})

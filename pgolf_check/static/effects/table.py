@@ -18,9 +18,11 @@ from pgolf_check.static.effects.modules import (
     new_module,
     new_optimizer,
     optimizer_method,
+    states_in,
 )
 from pgolf_check.static.effects.options import parser_method
 from pgolf_check.static.effects.reflection import ANY
+from pgolf_check.static.effects.scores import holds_tokens
 from pgolf_check.static.effects.sequences import mapping_method, sequence_method
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, pure
 from pgolf_check.static.effects.tensors import data_method
@@ -83,9 +85,14 @@ def _called(m: Machine, path: str, args: Args, keywords: Keywords) -> Value:
 
 
 def _unlisted(m: Machine, path: str, values: Args) -> None:
-    """A callee that nothing is known of: noted if it gets both validation data and a state."""
+    """A callee that nothing is known of: noted if it gets validation data and a state that it may write, or tokens that it may score.
+
+    What a model computes on the way to its output may change in it unseen: no state is in reach.
+    """
     deps = union(deps_of(v) for v in values)
-    if has_reads(deps) and states_of(deps):
+    if not has_reads(deps) or not states_of(deps):
+        return
+    if any(holds_tokens(value) or states_in(value) for value in values):
         m.not_followed(f"{path} is not known, and gets validation data together with a model or table")
 
 

@@ -37,6 +37,7 @@ CARRYING = frozenset(("copy_", "add_", "sub_", "mul_", "bitwise_xor_", "bitwise_
 HASHES = frozenset(
     "bitwise_xor bitwise_and bitwise_or remainder fmod mod bitwise_right_shift bitwise_left_shift right_shift".split()
 )
+EXTREMES = ("max", "min", "amax", "amin")
 PLAIN = frozenset("size numel dim element_size is_contiguous stride get_device ndimension nelement".split())
 
 
@@ -60,6 +61,8 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return Data(tags=receiver.tags, scalar=True)
     if name.endswith("_") and not name.endswith("__"):
         return _in_place(m, receiver, name, args, keywords)
+    if name in EXTREMES and not args and not keywords and _whole_stream(receiver):
+        return Data(tags=receiver.tags, scalar=True)
     result = pure(m, (receiver, *args), keywords)
     result.tokens = receiver.tokens and name in TOKEN_KEEPING
     result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
@@ -78,6 +81,11 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
             "tuple", (), Data(receiver.deps | deps_of(receiver), receiver.tags, bases=(receiver,), tokens=receiver.tokens), True
         )
     return result
+
+
+def _whole_stream(value: Data) -> bool:
+    """Whether these are all tokens of a stream, as read: their largest id tells the size of a vocabulary, and of no token what it is."""
+    return value.tokens and all(type(d) is Read and not d.region.iterations for d in value.deps)
 
 
 def cast(receiver: Data) -> Data:
