@@ -23,6 +23,7 @@ from bench.mutations import MUTATIONS, Mutation
 from pgolf_check.audit import audit
 from pgolf_check.model import Severity, Witness
 from pgolf_check.static import ir
+from pgolf_check.static.engine import analyse
 from pgolf_check.static.lower import CannotParse, lower
 from pgolf_check.static.walk import walk
 from pgolf_check.submission.load import load
@@ -85,9 +86,9 @@ def functions(text: str) -> frozenset[str]:
 
 def measure(path: Path, text: str, tallies: Sequence[Tally]) -> None:
     """Judge a script as it is, and with each mutation that it has a place for."""
-    before = judged(path, text)
+    before, lines = judged(path, text), claimed_lines(path)
     for tally in tallies:
-        mutant = mutated(tally.mutation, text)
+        mutant = mutated(tally.mutation, text, lines)
         if mutant is None:
             continue
         rule = tally.mutation.rule
@@ -100,9 +101,17 @@ def measure(path: Path, text: str, tallies: Sequence[Tally]) -> None:
             tally.missed.append(path.parent.name)
 
 
-def mutated(mutation: Mutation, text: str) -> str | None:
+def claimed_lines(path: Path) -> frozenset[int]:
+    """The lines of the entry script at which the scores of the claim are taken."""
+    submission = load(str(path))
+    claims = [run.claim for run in analyse(submission).runs[:1] if run.claim is not None]
+    places = [score.location for claim in claims for score in claim.scores]
+    return frozenset(place.line for place in places if place.path == submission.entry)
+
+
+def mutated(mutation: Mutation, text: str, lines: frozenset[int]) -> str | None:
     try:
-        return mutation.apply(text)
+        return mutation.apply(text, lines)
     except cst.ParserSyntaxError:
         return None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
 
 VALIDATION = re.compile(r"\bval_tokens\b|\bval_data\b")
 ATTENTION = ("causal", "is_causal")
@@ -25,7 +26,8 @@ class Mutation:
 
     rule: str
     told: str
-    apply: Callable[[str], str | None]
+    apply: Callable[[str, frozenset[int]], str | None]
+    """(text of the script, lines at which the claimed scores are taken) to the mutant."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,13 @@ class Inset:
 class Losses(cst.CSTTransformer):
     """Puts an inset around every statement that takes losses of validation tokens one by one."""
 
-    def __init__(self, inset: Inset) -> None:
+    METADATA_DEPENDENCIES = (PositionProvider,)
+
+    def __init__(self, inset: Inset, lines: frozenset[int]) -> None:
+        super().__init__()
         self.inset = inset
+        self.lines = lines
         self.inside: list[bool] = []
-        self.count = 0
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         self.inside.append(bool(VALIDATION.search(code_of(node))))
@@ -68,10 +73,11 @@ class Losses(cst.CSTTransformer):
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
         assign = updated_node.body[0]
-        call = loss_in(assign) if any(self.inside) and isinstance(assign, cst.Assign) else None
+        place = self.get_metadata(PositionProvider, original_node)
+        claimed = any(place.start.line <= line <= place.end.line for line in self.lines)
+        call = loss_in(assign) if claimed and any(self.inside) and isinstance(assign, cst.Assign) else None
         if call is None or not isinstance(assign, cst.Assign) or not isinstance(assign.targets[0].target, cst.Name):
             return updated_node
-        self.count += 1
         names = {
             "loss": code_of(call.func),
             "scores": f"({flat(call.args[0].value)})",
@@ -188,19 +194,17 @@ def loss_in(node: cst.CSTNode) -> cst.Call | None:
     return found[0] if found else None
 
 
-def changed(text: str, *visitors: cst.CSTTransformer) -> str | None:
-    """The text after the visitors; None if they change nothing."""
-    module = cst.parse_module(text)
-    for visitor in visitors:
-        module = module.visit(visitor)
-    return module.code if module.code != text else None
+def changed(text: str, visitor: cst.CSTTransformer) -> str | None:
+    """The text after the visitor; None if it changes nothing."""
+    code = MetadataWrapper(cst.parse_module(text)).visit(visitor).code
+    return code if code != text else None
 
 
-def around_losses(inset: Inset) -> Callable[[str], str | None]:
-    return lambda text: changed(text, Losses(inset))
+def around_losses(inset: Inset) -> Callable[[str, frozenset[int]], str | None]:
+    return lambda text, lines: changed(text, Losses(inset, lines))
 
 
-def in_both_directions(text: str) -> str | None:
+def in_both_directions(text: str, lines: frozenset[int]) -> str | None:
     """Attention calls that name their direction get the other one."""
 
     def change(call: cst.Call) -> cst.Call:
@@ -210,7 +214,7 @@ def in_both_directions(text: str) -> str | None:
     return changed(text, Replaced(change))
 
 
-def cut_at_a_number(text: str) -> str | None:
+def cut_at_a_number(text: str, lines: frozenset[int]) -> str | None:
     """What is assigned to the validation tokens is cut behind three million."""
     found = re.sub(r"^(\s+(?:self\.)?val_tokens\s*=\s*\w+\([^()\n]*\))[ \t]*$", r"\1[:3_000_001]", text, flags=re.MULTILINE)
     return found if found != text else None
@@ -255,7 +259,7 @@ MUTATIONS = (
         "a bias for each row, trained and then exchanged among the rows",
         around_losses(Inset(ROWS + STEP.format(name="rows", more=")"), "{scores} + rows[torch.randperm({scores}.size(0))]")),
     ),
-    Mutation("C106", "the gate between neighbours without its mask", lambda text: changed(text, Unmasked())),
+    Mutation("C106", "the gate between neighbours without its mask", lambda text, lines: changed(text, Unmasked())),
     Mutation(
         "C202",
         "counts of the target in a mixture that is not normalised",
@@ -266,12 +270,12 @@ MUTATIONS = (
         "a bias that takes a step on the losses and is thrown away",
         around_losses(Inset(BIAS + STEP.format(name="bias", more=")"))),
     ),
-    Mutation("D104", "a statistic of validation tokens scales the weights", lambda text: changed(text, Calibrated())),
+    Mutation("D104", "a statistic of validation tokens scales the weights", lambda text, lines: changed(text, Calibrated())),
     Mutation(
         "D105",
         "training shards are counted when the evaluation begins",
         around_losses(Inset(scores="{scores} + torch.log(table[: {scores}.size(-1)] + 1.0)", head=TRAINING_TABLE)),
     ),
-    Mutation("B102", "the space before a word is counted in the table, too", lambda text: changed(text, CountedSpace())),
+    Mutation("B102", "the space before a word is counted in the table, too", lambda text, lines: changed(text, CountedSpace())),
     Mutation("B104", "three million of the validation tokens", cut_at_a_number),
 )

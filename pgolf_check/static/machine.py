@@ -37,6 +37,7 @@ from pgolf_check.static.records import (
     union,
     unmixed,
     updates_of,
+    without_edges,
 )
 from pgolf_check.static.values import Data, ModuleScope, Scope, Value
 
@@ -221,7 +222,7 @@ class Machine:
     def score(self, prediction: Deps, target: Deps) -> Deps:
         """The loss of a prediction against targets; the result's dependencies."""
         reads = reads_of(target)
-        flow = union((unmixed(prediction), target))
+        flow = union((unmixed(without_edges(prediction)), target))
         if not reads:
             return flow
         record = Score(

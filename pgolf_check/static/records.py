@@ -235,6 +235,11 @@ def edges_of(deps: Deps) -> frozenset[Edge]:
     return frozenset(d for d in deps if type(d) is Edge)
 
 
+def without_edges(deps: Deps) -> Deps:
+    """The dependencies without the places at which a model cuts its own activations."""
+    return frozenset(d for d in deps if type(d) is not Edge) if edges_of(deps) else deps
+
+
 def scores_of(deps: Deps) -> frozenset[Score]:
     return frozenset(d for d in deps if type(d) is Score)
 
