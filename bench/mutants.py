@@ -1,6 +1,6 @@
 """Recall on breaches that are put into legal scripts at run time; writes mutants.md beside this file.
 
-    python -m bench.mutants LIST [--lineages N]
+    python bench/mutants.py LIST [--lineages N]
 
 LIST names legal scripts, one path a line. Scripts are taken in its order, as long as each shares less than half of its functions with every one
 before (a lineage of its own). Each mutation of `mutations.py` is put into the decoded source of each; the submission is then judged by the static
@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import libcst as cst
+from mutations import MUTATIONS, Mutation
 from rich.progress import track
 
-from bench.mutations import MUTATIONS, Mutation
 from pgolf_check.audit import audit
 from pgolf_check.model import Severity, Witness
 from pgolf_check.static import ir
@@ -140,7 +140,7 @@ def report(count: int, tallies: Sequence[Tally]) -> str:
     lines = [
         "# Breaches put into legal scripts",
         "",
-        f"Made by `python -m bench.mutants`, from legal labelled scripts of {count} lineages (no two share half of their functions), static witness.",
+        f"Made by `python bench/mutants.py`, from legal labelled scripts of {count} lineages (no two share half of their functions), static witness.",
         "*Caught* counts block and review findings of the very rule; *before* those in the same scripts without the breach.",
         "",
         "| rule | breach | scripts | caught | of these block | before |",

@@ -1,0 +1,86 @@
+"""The mutations: each breaks its rule in a legal script of the fixtures, which keeps every rule before, and leaves alone what has no place for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mutants import Tally, claimed_lines, functions, judged, lineages, measure, mutated, report
+from mutations import MUTATIONS, Mutation
+
+from fixtures import BASE
+from pgolf_check.model import Severity
+
+EDITS = {
+    "target_ids: Tensor) -> Tensor:": "target_ids: Tensor | None = None) -> Tensor:",
+    "        return F.cross_entropy(logits": "        if target_ids is None:\n            return logits\n        return F.cross_entropy(logits",
+    "            sums[0] += model(x, y).to(torch.float64) * y.numel()": """            logits = model(x)
+            losses = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="none")
+            first = max(args.train_seq_len - 64, 0) if window else 0
+            sums[0] += losses[first:].double().sum()""",
+    '        space[token] = piece.startswith("\\u2581")\n': "",
+    '        base[token] = 1 if sp.is_byte(token) else len(piece.removeprefix("\\u2581").encode("utf-8"))': """\
+        if piece.startswith("\\u2581"):
+            space[token] = True
+            piece = piece[1:]
+        base[token] = len(piece.encode("utf-8"))""",
+}
+REVIEWED = {"C202", "C303", "B104"}
+UNMASKED = "C106"
+"""Needs packed rows, which the script has not."""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("legal") / "records" / "track_10min_16mb" / "submission"
+    shutil.copytree(BASE, folder)
+    path = folder / "train_gpt.py"
+    text = path.read_text()
+    for old, new in EDITS.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def test_the_script_is_legal(script: Path) -> None:
+    assert judged(script, script.read_text()) == {}
+
+
+@pytest.mark.parametrize("mutation", [m for m in MUTATIONS if m.rule != UNMASKED], ids=lambda m: m.rule)
+def test_a_mutant_breaks_its_rule(script: Path, mutation: Mutation) -> None:
+    mutant = mutated(mutation, script.read_text(), claimed_lines(script))
+    assert mutant is not None
+    assert judged(script, mutant).get(mutation.rule) is (Severity.REVIEW if mutation.rule in REVIEWED else Severity.BLOCK)
+
+
+def test_a_mask_of_token_ids_is_left_out() -> None:
+    (mutation,) = (m for m in MUTATIONS if m.rule == UNMASKED)
+    text = "inside = (input_ids[:, 1:] != BOS).to(x.dtype)\nx = x[:, 1:] + g * x[:, :-1] * inside\nz = x * g\n"
+    assert mutated(mutation, text, frozenset()) == text.replace(" * inside", "")
+    assert mutated(mutation, "x = g * x\n", frozenset()) is None
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.rule)
+def test_no_place_no_mutant(mutation: Mutation) -> None:
+    assert mutated(mutation, "def f(x):\n    return x + 1\n", frozenset({1, 2})) is None
+    assert mutated(mutation, "def f(:\n", frozenset()) is None
+
+
+def test_one_script_of_each_lineage(script: Path, tmp_path: Path) -> None:
+    other = tmp_path / "records" / "track" / "other"
+    shutil.copytree(script.parent, other)
+    (other / "train_gpt.py").write_text("def alone():\n    return 1\n")
+    paths = [script, script, other / "train_gpt.py"]
+    assert [path for path, _ in lineages(paths, 5)] == [script, other / "train_gpt.py"]
+    assert len(list(lineages(paths, 1))) == 1
+    assert "eval_val" in functions(script.read_text())
+    assert functions("def f(:\n") == frozenset()
+
+
+def test_the_report_counts(script: Path) -> None:
+    tally = Tally(MUTATIONS[0])
+    measure(script, script.read_text(), [tally])
+    assert (tally.tried, tally.blocked, tally.reviewed, tally.before, tally.missed) == (1, 1, 0, 0, [])
+    assert f"| {tally.mutation.rule} | {tally.mutation.told} | 1 | 1 | 1 | 0 |" in report(1, [tally])
