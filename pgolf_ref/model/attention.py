@@ -35,13 +35,13 @@ class Attention(nn.Module):
         self.key = uniform_matrix(kv_dim, config.dim)
         self.value = uniform_matrix(kv_dim, config.dim)
         self.out = nn.Parameter(torch.zeros(config.dim, config.dim))
-        self.gain = nn.Parameter(torch.full((config.heads,), config.q_gain))
+        self.gain = nn.Parameter(torch.full((config.heads,), config.attention.q_gain))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d) -> (B, T, d)"""
         c = self.config
         batch, length, _ = x.shape
-        cos, sin = rotary_tables(length, c.head_dim, c.rope_base, x.device, x.dtype)
+        cos, sin = rotary_tables(length, c.head_dim, c.attention.rope_base, x.device, x.dtype)
         q = F.linear(x, self.query.to(x.dtype)).view(batch, length, c.heads, c.head_dim)
         k = F.linear(x, self.key.to(x.dtype)).view(batch, length, c.kv_heads, c.head_dim)
         v = F.linear(x, self.value.to(x.dtype)).view(batch, length, c.kv_heads, c.head_dim)

@@ -74,7 +74,7 @@ def _literal_attention(attention: Attention, x: torch.Tensor) -> torch.Tensor:
 
     def head(projected: torch.Tensor, position: int, number: int) -> list[float]:
         part = projected[position, number * size : (number + 1) * size].tolist()
-        return _turned(_normalised(part), position, c.rope_base)
+        return _turned(_normalised(part), position, c.attention.rope_base)
 
     for h in range(c.heads):
         for t in range(len(x)):

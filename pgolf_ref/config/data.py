@@ -1,0 +1,33 @@
+"""Where the shards are and how they are cut."""
+
+from dataclasses import dataclass
+
+from pgolf_ref.config.checks import broken, choices, ranges
+
+ORDERS = ("shuffled", "sequential", "coprime", "documents")
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """A step reads `batch_tokens` tokens in `slots` equal micro-batches."""
+
+    path: str = "data"  # folder of the shards, the tokenizer and the edition
+    seq_len: int = 1024
+    batch_tokens: int = 524_288
+    order: str = "shuffled"  # of the windows: shuffled, sequential, coprime, or documents (packed)
+    slots: int = 8  # divisible by the number of ranks; gradients do not depend on how many ranks share them
+
+    @property
+    def rows(self) -> int:
+        """Sequences in one slot."""
+        return self.batch_tokens // (self.slots * self.seq_len)
+
+
+def problems(data: DataConfig) -> list[str]:
+    """Every rule that the section breaks."""
+    found = ranges("data", data, {"positive": ("seq_len", "batch_tokens", "slots")}) + choices("data", data, {"order": ORDERS})
+    if found:
+        return found
+    unit = data.slots * data.seq_len
+    message = f"data.batch_tokens ({data.batch_tokens}) must be a multiple of data.slots * data.seq_len ({unit})"
+    return broken([(message, data.batch_tokens % unit == 0)])

@@ -1,0 +1,51 @@
+"""Shape of the transformer: width and depth here, one nested section for each part that has choices of its own."""
+
+from dataclasses import dataclass, field
+
+from pgolf_ref.config import attention
+from pgolf_ref.config.attention import AttentionConfig
+from pgolf_ref.config.checks import broken, ranges
+from pgolf_ref.config.embedding import EmbeddingConfig, HeadConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The defaults are the official baseline."""
+
+    vocab_size: int = 1024
+    layers: int = 9
+    dim: int = 512
+    heads: int = 8
+    kv_heads: int = 4
+    mlp_mult: int = 2
+    softcap: float = 30.0  # logits lie in (-softcap, softcap)
+    tied: bool = True  # the output projection is the embedding
+    embedding_std: float = 0.005
+    ternary_group: int = 0  # columns that share a scale where the matrices of blocks are ternary; 0 = real numbers
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+
+def problems(model: ModelConfig) -> list[str]:
+    """Every rule that the section breaks."""
+    positive = ("vocab_size", "layers", "dim", "heads", "kv_heads", "mlp_mult", "softcap", "embedding_std")
+    found = ranges("model", model, {"positive": positive, "0 or more": ("ternary_group",)})
+    found += broken([("model.vocab_size must be at most 65536 (tokens are stored as uint16)", model.vocab_size <= 65_536)])
+    if not found:
+        found = broken(
+            [
+                (f"model.dim ({model.dim}) must be a multiple of model.heads ({model.heads})", model.dim % model.heads == 0),
+                ("model.heads must be a multiple of model.kv_heads", model.heads % model.kv_heads == 0),
+                ("the head dimension model.dim / model.heads must be even", model.head_dim % 2 == 0),
+                (
+                    "model.embedding.cooccurrence_qk sets real numbers: model.ternary_group must be 0",
+                    not (model.ternary_group and model.embedding.cooccurrence_qk),
+                ),
+            ]
+        )
+    return found + attention.problems(model.attention)

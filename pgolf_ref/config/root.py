@@ -1,0 +1,61 @@
+"""The whole configuration: the sections, and the rules between sections."""
+
+from dataclasses import dataclass, field
+
+from pgolf_ref.config import data, evaluate, export, model, optim, run
+from pgolf_ref.config.checks import broken
+from pgolf_ref.config.data import DataConfig
+from pgolf_ref.config.embedding import embedding_rules
+from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
+from pgolf_ref.config.export import ExportConfig
+from pgolf_ref.config.losses import LossConfig, loss_rules
+from pgolf_ref.config.model import ModelConfig
+from pgolf_ref.config.optim import OptimConfig
+from pgolf_ref.config.run import RunConfig
+from pgolf_ref.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a run depends on."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    ttt: TTTConfig = field(default_factory=TTTConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        problems = problems_of(self)
+        if problems:
+            raise ConfigError(problems)
+
+
+def problems_of(config: Config) -> list[str]:
+    """Every rule that the configuration breaks: those of each section, then, if none, those between sections."""
+    found = [
+        *model.problems(config.model),
+        *data.problems(config.data),
+        *optim.problems(config.optim),
+        *run.problems(config.run),
+        *export.problems(config.export),
+        *evaluate.problems(config.evaluate),
+        *evaluate.ttt_problems(config.ttt),
+    ]
+    return found or between(config)
+
+
+def between(config: Config) -> list[str]:
+    """Rules that tie values of different sections."""
+    ttt, stride, shape, length = config.ttt, config.evaluate.stride, config.model, config.data.seq_len
+    return broken(
+        [
+            ("evaluate.stride must be at most data.seq_len", stride <= length),
+            ("ttt.chunk_tokens must be a multiple of evaluate.stride", ttt.epochs == 0 or ttt.chunk_tokens % stride == 0),
+            *embedding_rules(shape.embedding, shape.head, shape.dim, length),
+            *loss_rules(config.losses, shape.vocab_size, length, shape.embedding.hash.rows),
+        ]
+    )
