@@ -108,6 +108,13 @@ def test_every_way_of_a_step_is_a_step(way: str) -> None:
     assert seen(f"loss = F.cross_entropy(model(x), y)\nloss.backward()\n{UPDATES[way]}\n{SCORE}") == {"gradient"}
 
 
+@pytest.mark.parametrize("given", ["again", "closure=again", "lambda: again()"])
+def test_a_closure_that_a_step_is_given_is_called(given: str) -> None:
+    again = "def again():\n    loss = F.cross_entropy(model(x), y)\n    loss.backward()\n    return loss"
+    assert seen(f"{again}\noptimizer.step({given})\n{SCORE}") == {"gradient"}
+    assert not seen(f"{again}\n{SCORE}")
+
+
 def test_a_step_along_derivatives_is_a_step() -> None:
     step = (
         "for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters()))):\n    p.data.add_(g, alpha=-0.1)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, pure
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Deps, Trace, Traced, reads_of, states_of, traces, without
-from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant, deps_of
+from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant, deps_of, options, tags_of
 
 SEQUENCE_DIMENSIONS = (1, -2)
 """Of a batch of activations: rows, positions, channels."""
@@ -81,9 +81,9 @@ def _active(value: Value) -> bool:
 
 def exchanged(m: Machine, parameter: Data, index: Value) -> Data | None:
     """The rows of a parameter at an index; None if the index is a number, a slice or a name of a part."""
-    if type(index) is not Data or index.scalar or index.const is not NO_CONST:
+    if not any(type(i) is Data and not i.scalar and i.const is NO_CONST for i in options(index)):
         return None
-    return Data(reordered(m, parameter, deps_of(parameter)), index.tags)
+    return Data(reordered(m, parameter, deps_of(parameter)), tags_of(index))
 
 
 def reordered(m: Machine, value: Value, deps: Deps) -> Deps:

@@ -196,12 +196,20 @@ def new_optimizer(cls: Class | str, args: tuple[Value, ...], keywords: dict[str,
 OPTIMIZER_METHODS = frozenset(("step", "zero_grad", "state_dict", "load_state_dict", "add_param_group", "update"))
 
 
+def _step(m: Machine, optimizer: Instance, args: tuple[Value, ...]) -> Value:
+    """step(closure=None): the closure computes the loss and its gradients, and its result is that of the step."""
+    from pgolf_check.static.calls import call
+
+    loss = next((call(m, arg, (), {}) for arg in args if type(arg) in (Function, Bound)), None)
+    for state in states_in(optimizer):
+        if state.grad:
+            m.update(state, state.grad, "gradient")
+    return loss
+
+
 def optimizer_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, ...]) -> Value:
     if name == "step":
-        for state in states_in(receiver):
-            if state.grad:
-                m.update(state, state.grad, "gradient")
-        return None
+        return _step(m, receiver, args)
     if name == "zero_grad":
         clear_gradients(m, receiver)
         return None

@@ -143,7 +143,7 @@ def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keyw
         if cls in files.FILE_CLASSES:
             return files.file_method(m, receiver, name, args)
         if cls.startswith("torch.optim") and name in OPTIMIZER_METHODS:
-            return optimizer_method(m, receiver, name, args)
+            return optimizer_method(m, receiver, name, (*args, *keywords.values()))
         items = receiver.attrs.get("__items__")
         if name in ("append", "extend", "insert") and type(items) is Sequence:
             return sequence_method(m, items, name, args)
@@ -152,7 +152,7 @@ def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keyw
         if name in ("values", "items") and type(items) is Sequence:
             return items
     elif is_optimizer(cls) and name in OPTIMIZER_METHODS:
-        return optimizer_method(m, receiver, name, args)
+        return optimizer_method(m, receiver, name, (*args, *keywords.values()))
     if receiver.state is not None and name in MODULE_METHODS:
         return module_method(m, receiver, name, args, keywords)
     if name == "step":
