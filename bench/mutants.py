@@ -2,9 +2,9 @@
 
     python bench/mutants.py LIST [--lineages N]
 
-LIST names legal scripts, one path a line. Scripts are taken in its order, as long as each shares less than half of its functions with every one
-before (a lineage of its own). Each mutation of `mutations.py` is put into the decoded source of each; the submission is then judged by the static
-witness, once as it was and once with the breach. Mutants live in a temporary folder and are never kept.
+LIST names legal scripts, one path a line. Each mutation of `mutations.py` is put into the decoded source of N of them that have a place for it,
+taken in the order of the list and of different lineages. The submission is judged by the static witness, as it was and with the breach.
+Mutants live in a temporary folder and are never kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,15 +23,17 @@ from rich.progress import track
 from pgolf_check.audit import audit
 from pgolf_check.model import Severity, Witness
 from pgolf_check.static import ir
+from pgolf_check.static.cache import analysis_cached
 from pgolf_check.static.engine import analyse
 from pgolf_check.static.lower import CannotParse, lower
 from pgolf_check.static.walk import walk
 from pgolf_check.submission.load import load
+from pgolf_check.submission.model import Submission
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 4 << 20
 SHARED = 0.5
-"""Two scripts are of one lineage if they have at least this share of their functions in common."""
+"""Two scripts are of one lineage if at least this share of the functions that they have is in both."""
 
 
 @dataclass
@@ -39,11 +41,15 @@ class Tally:
     """What became of one mutation: scripts that had a place for it, findings in them and in the same scripts as they were."""
 
     mutation: Mutation
-    tried: int = 0
     blocked: int = 0
     reviewed: int = 0
     before: int = 0
-    missed: list[str] = field(default_factory=list)
+    lineages: list[frozenset[str]] = field(default_factory=list)
+    """The functions of each script."""
+
+    @property
+    def tried(self) -> int:
+        return len(self.lineages)
 
     @property
     def caught(self) -> int:
@@ -53,27 +59,13 @@ class Tally:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("list", type=Path)
-    parser.add_argument("--lineages", type=int, default=12)
+    parser.add_argument("--lineages", type=int, default=6)
     args = parser.parse_args()
     paths = [Path(line) for line in args.list.read_text().splitlines() if line]
-    chosen = list(lineages(paths, args.lineages))
     tallies = [Tally(mutation) for mutation in MUTATIONS]
-    for path, text in track(chosen, description="lineages"):
-        measure(path, text, tallies)
-    (HERE / "mutants.md").write_text(report(len(chosen), tallies))
-
-
-def lineages(paths: Sequence[Path], most: int) -> Iterator[tuple[Path, str]]:
-    """Scripts of different lineages, each with its decoded source."""
-    kept: list[frozenset[str]] = []
-    for path in paths:
-        submission = load(str(path))
-        script = submission.scripts.get(submission.entry)
-        names = functions(script.text) if script is not None and script.text is not None else frozenset()
-        if len(kept) < most and names and all(len(names & other) < SHARED * min(len(names), len(other)) for other in kept):
-            assert script is not None and script.text is not None
-            kept.append(names)
-            yield path, script.text
+    for path in track(paths, description="scripts"):
+        measure(path, [tally for tally in tallies if tally.tried < args.lineages])
+    (HERE / "mutants.md").write_text(report(tallies))
 
 
 def functions(text: str) -> frozenset[str]:
@@ -84,27 +76,34 @@ def functions(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def measure(path: Path, text: str, tallies: Sequence[Tally]) -> None:
-    """Judge a script as it is, and with each mutation that it has a place for."""
-    before, lines = judged(path, text), claimed_lines(path)
+def measure(path: Path, tallies: Sequence[Tally]) -> None:
+    """Judge a script with each mutation that it has a place for and no script of its lineage had before; and as it is, if there is one."""
+    submission = load(str(path))
+    script = submission.scripts.get(submission.entry)
+    if not tallies or script is None or script.text is None or path.name != submission.entry:
+        return
+    names, lines = functions(script.text), claimed_lines(submission)
+    before: dict[str, Severity] | None = None
     for tally in tallies:
-        mutant = mutated(tally.mutation, text, lines)
+        mutant = mutated(tally.mutation, script.text, lines) if new_lineage(names, tally.lineages) else None
         if mutant is None:
             continue
-        rule = tally.mutation.rule
-        found = judged(path, mutant).get(rule)
-        tally.tried += 1
-        tally.before += rule in before
+        before = judged(path, script.text) if before is None else before
+        found = judged(path, mutant).get(tally.mutation.rule)
+        tally.lineages.append(names)
+        tally.before += tally.mutation.rule in before
         tally.blocked += found is Severity.BLOCK
         tally.reviewed += found is Severity.REVIEW
-        if found is None:
-            tally.missed.append(path.parent.name)
 
 
-def claimed_lines(path: Path) -> frozenset[int]:
+def new_lineage(names: frozenset[str], others: Sequence[frozenset[str]]) -> bool:
+    """Whether the functions of a script are its own: with each other script, they share less than half of all that the two have."""
+    return bool(names) and all(len(names & other) < SHARED * len(names | other) for other in others)
+
+
+def claimed_lines(submission: Submission) -> frozenset[int]:
     """The lines of the entry script at which the scores of the claim are taken."""
-    submission = load(str(path))
-    claims = [run.claim for run in analyse(submission).runs[:1] if run.claim is not None]
+    claims = [run.claim for run in analysis_cached(submission, analyse).runs[:1] if run.claim is not None]
     places = [score.location for claim in claims for score in claim.scores]
     return frozenset(place.line for place in places if place.path == submission.entry)
 
@@ -136,12 +135,12 @@ def large(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if (path := Path(folder) / name).is_file() and path.stat().st_size > LIMIT]
 
 
-def report(count: int, tallies: Sequence[Tally]) -> str:
+def report(tallies: Sequence[Tally]) -> str:
     lines = [
         "# Breaches put into legal scripts",
         "",
-        f"Made by `python bench/mutants.py`, from legal labelled scripts of {count} lineages (no two share half of their functions), static witness.",
-        "*Caught* counts block and review findings of the very rule; *before* those in the same scripts without the breach.",
+        "Made by `python bench/mutants.py`, from legal labelled scripts, static witness. The scripts of one row are of different lineages: no two share",
+        "half of their functions. *Caught* counts block and review findings of the very rule; *before* those in the same scripts without the breach.",
         "",
         "| rule | breach | scripts | caught | of these block | before |",
         "|---|---|---:|---:|---:|---:|",

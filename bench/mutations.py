@@ -1,8 +1,7 @@
 """Breaches of single rules, as transformations of a legal script.
 
-Each takes the text of a script and returns it with the breach, or None where the script has no place for it. They look for the usual shape of
-an evaluation: a function that knows the validation tokens and takes their losses one by one (`cross_entropy(..., reduction="none")`). What is
-put in is written here; nothing of another submission is copied.
+Each takes the text of a script and returns it with the breach, or None where the script has no place for it. Most change the statement that
+takes the losses of the claim with `cross_entropy`. What is put in is written here; nothing of another submission is copied.
 """
 
 from __future__ import annotations
@@ -35,16 +34,19 @@ class Inset:
     """What is put around a statement that takes losses of validation tokens.
 
     In the texts, `{loss}` stands for the loss function, `{scores}` and `{targets}` for its arguments, `{kept}` for the variable that gets the losses.
+    `head` is put before the first statement of the function. With `by_token`, the statement must lie in a function that knows the validation
+    tokens and take their losses one by one; without, the model may take them.
     """
 
     before: str = ""
     scores: str = "{scores}"
     after: str = ""
     head: str = ""
+    by_token: bool = True
 
 
 class Losses(cst.CSTTransformer):
-    """Puts an inset around every statement that takes losses of validation tokens one by one."""
+    """Puts an inset around every statement that takes losses of the claim."""
 
     METADATA_DEPENDENCIES = (PositionProvider,)
 
@@ -72,17 +74,18 @@ class Losses(cst.CSTTransformer):
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
-        assign = updated_node.body[0]
         place = self.get_metadata(PositionProvider, original_node)
         claimed = any(place.start.line <= line <= place.end.line for line in self.lines)
-        call = loss_in(assign) if claimed and any(self.inside) and isinstance(assign, cst.Assign) else None
-        if call is None or not isinstance(assign, cst.Assign) or not isinstance(assign.targets[0].target, cst.Name):
+        known = any(self.inside) or not self.inset.by_token
+        call = loss_in(updated_node, by_token=self.inset.by_token) if claimed and known else None
+        if call is None or not isinstance(updated_node.body[0], cst.Assign | cst.Return):
             return updated_node
+        target = updated_node.body[0].targets[0].target if isinstance(updated_node.body[0], cst.Assign) else None
         names = {
             "loss": code_of(call.func),
             "scores": f"({flat(call.args[0].value)})",
             "targets": f"({flat(call.args[1].value)})",
-            "kept": assign.targets[0].target.value,
+            "kept": target.value if isinstance(target, cst.Name) else "losses",
         }
         scores = cst.parse_expression(self.inset.scores.format(**names))
         changed = call.with_changes(args=[call.args[0].with_changes(value=scores), *call.args[1:]])
@@ -178,16 +181,21 @@ def statements(text: str) -> list[cst.BaseStatement]:
     return [part for part in cst.parse_module(dedent(text)).body if isinstance(part, cst.BaseStatement)]
 
 
-def loss_in(node: cst.CSTNode) -> cst.Call | None:
-    """The call in a statement that takes the losses of targets one by one."""
+def loss_in(node: cst.CSTNode, *, by_token: bool) -> cst.Call | None:
+    """The call in a statement that takes the losses of targets, one by one if that is asked for."""
     found: list[cst.Call] = []
 
     class Finder(cst.CSTVisitor):
         def visit_Call(self, node: cst.Call) -> None:
-            by_token = any(
+            each = not by_token or any(
                 a.keyword is not None and a.keyword.value == "reduction" and "none" in code_of(a.value) for a in node.args
             )
-            if code_of(node.func).endswith("cross_entropy") and by_token and all(a.keyword is None for a in node.args[:2]):
+            if (
+                code_of(node.func).endswith("cross_entropy")
+                and each
+                and len(node.args) > 1
+                and all(a.keyword is None for a in node.args[:2])
+            ):
                 found.append(node)
 
     node.visit(Finder())
@@ -247,7 +255,7 @@ MUTATIONS = (
     Mutation(
         "C103",
         "a bias that is optimised on the window's losses before they are taken",
-        around_losses(Inset(BIAS + STEP.format(name="bias", more=")"), "{scores} + bias")),
+        around_losses(Inset(BIAS + STEP.format(name="bias", more=")"), "{scores} + bias", by_token=False)),
     ),
     Mutation(
         "C104",
@@ -257,7 +265,9 @@ MUTATIONS = (
     Mutation(
         "C105",
         "a bias for each row, trained and then exchanged among the rows",
-        around_losses(Inset(ROWS + STEP.format(name="rows", more=")"), "{scores} + rows[torch.randperm({scores}.size(0))]")),
+        around_losses(
+            Inset(ROWS + STEP.format(name="rows", more=")"), "{scores} + rows[torch.randperm({scores}.size(0))]", by_token=False)
+        ),
     ),
     Mutation("C106", "the gate between neighbours without its mask", lambda text, lines: changed(text, Unmasked())),
     Mutation(
@@ -268,7 +278,7 @@ MUTATIONS = (
     Mutation(
         "C303",
         "a bias that takes a step on the losses and is thrown away",
-        around_losses(Inset(BIAS + STEP.format(name="bias", more=")"))),
+        around_losses(Inset(BIAS + STEP.format(name="bias", more=")"), by_token=False)),
     ),
     Mutation("D104", "a statistic of validation tokens scales the weights", lambda text, lines: changed(text, Calibrated())),
     Mutation(
