@@ -38,6 +38,10 @@ def kinds(body: str) -> set[str]:
         "flash_attn_func(h, h, h)",
         "flash_attn_func(h, h, h, causal=False)",
         "flash_attn_varlen_func(h, h, h, cu_seqlens_q=ids, causal=False)",
+        "nn.MultiheadAttention(8, 2)(h, h, h)[0]",
+        "nn.MultiheadAttention(8, 2)(h, h, h, need_weights=False)[0]",
+        "nn.TransformerEncoderLayer(8, 2)(h)",
+        "nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 2)(h)",
         "h + torch.roll(h, -1, dims=1)",
         "h + h.roll(-2, 1)",
         "h + torch.roll(h, shifts=-1, dims=-2)",
@@ -59,6 +63,10 @@ def test_later_positions_come_in(call: str) -> None:
         "flash_attn_func(h, h, h, causal=flag)",
         "flash_attn_func(h, h, h, window_size=(128, 0))",
         "flash_attn_func(h, h, h, 0.0, None, True)",
+        "nn.MultiheadAttention(8, 2)(h, h, h, attn_mask=torch.ones(9, 9).triu(1))[0]",
+        "nn.MultiheadAttention(8, 2)(h, embed.weight, embed.weight)[0]",
+        "nn.TransformerEncoderLayer(8, 2)(h, torch.ones(9, 9).triu(1))",
+        "nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 2)(h, is_causal=True)",
         "h + torch.roll(h, 1, dims=1)",
         "h + torch.roll(h, -1, dims=-1)",
         "h + torch.roll(gate, -1)",
@@ -121,6 +129,13 @@ def test_a_table_of_training_tokens(fill: str) -> None:
     kept = "box = io.BytesIO()\ntorch.save(table, box)\ntable = torch.load(io.BytesIO(box.getvalue()))"
     assert "prefilled" not in kinds(TRAINING + fill + "\n" + kept + "\n" + MIXED)
     assert "prefilled" not in kinds(TRAINING + fill)
+
+
+def test_a_table_of_training_tokens_in_a_mixture() -> None:
+    score = "p = 0.9 * torch.exp(-loss) + 0.1 * table[targets] / table.sum()\nloss = -torch.log(p)"
+    run = ran(MODEL.format(body=TRAINING + "table[read] += 1.0").replace("print(", score + "\nprint("))
+    assert run.claim is not None
+    assert "prefilled" in {trace.kind for score in run.claim.scores for trace in score.mixtures}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,12 @@ from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Deps, Trace, Traced, reads_of, states_of, traces, without
 from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant, deps_of, options, tags_of
 
+MODULES = {
+    "MultiheadAttention": ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask"),
+    "TransformerEncoderLayer": ("query", "src_mask", "src_key_padding_mask", "is_causal"),
+    "TransformerEncoder": ("query", "mask", "src_key_padding_mask", "is_causal"),
+}
+"""The parameters of the modules of torch.nn that attend, in their order; the source of an encoder is query and key."""
 SEQUENCE_DIMENSIONS = (1, -2)
 """Of a batch of activations: rows, positions, channels."""
 
@@ -34,13 +40,29 @@ def _flash_packed(m: Machine, args: Args, keywords: Keywords) -> Value:
     return result
 
 
+def through_module(m: Machine, path: str, args: Args, keywords: Keywords, deps: Deps) -> Deps:
+    """The dependencies of what a module of torch.nn returns: attention of torch.nn lets later positions in unless it gets a mask."""
+    places = MODULES.get(path.rpartition(".")[2])
+    if places is None:
+        return deps
+    named = {**dict(zip(places, args, strict=False)), **keywords}
+    masked = any(named.get(name) is not None for name in ("attn_mask", "mask", "src_mask"))
+    causal = masked or constant(named.get("is_causal", False)) is not False
+    query, key = deps_of(named.get("query")), deps_of(named.get("key", named.get("query")))
+    return deps if causal else _looking_ahead(m, query, key, deps)
+
+
 def _attended(m: Machine, args: Args, keywords: Keywords, named: Keywords, *, causal: bool) -> Data:
     """The result of attention; what is not causal lets later positions in, if queries and keys are of the same tokens."""
     result = pure(m, args, keywords)
-    query, key = (deps_of(named.get(name)) for name in ("query", "key"))
-    if not causal and states_of(query) and reads_of(query) & reads_of(key):
-        result.deps = result.deps | {Traced(Trace.AHEAD, m.here())}
+    if not causal:
+        result.deps = _looking_ahead(m, deps_of(named.get("query")), deps_of(named.get("key")), result.deps)
     return result
+
+
+def _looking_ahead(m: Machine, query: Deps, key: Deps, deps: Deps) -> Deps:
+    """The dependencies of attention that is not causal."""
+    return deps | {Traced(Trace.AHEAD, m.here())} if states_of(query) and reads_of(query) & reads_of(key) else deps
 
 
 def rolled(m: Machine, value: Value, args: Args, keywords: Keywords, result: Data) -> Data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pgolf_check.static.effects.mixing import through_module
 from pgolf_check.static.effects.streams import shipped
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
@@ -263,7 +264,8 @@ def call_external_instance(m: Machine, instance: Instance, args: tuple[Value, ..
     inner = instance.attrs.get("__function__")
     if inner is not None:
         return call(m, inner, args, keywords)
-    return Data(union((deps_of(instance), *(deps_of(a) for a in (*args, *keywords.values())))))
+    deps = union((deps_of(instance), *(deps_of(a) for a in (*args, *keywords.values()))))
+    return Data(through_module(m, path, args, keywords, deps))
 
 
 WRAPPED = ("module", "_orig_mod")
