@@ -252,6 +252,11 @@ def traced_of(deps: Deps, kinds: frozenset[Trace]) -> frozenset[Traced]:
     return frozenset(d for d in deps if type(d) is Traced and d.trace in kinds)
 
 
+def leaves_trace(deps: Deps) -> bool:
+    """Whether a value carries any trace."""
+    return any(type(d) is Traced for d in deps)
+
+
 def traces(deps: Deps, trace: Trace) -> bool:
     """Whether a value carries a trace of the target."""
     return any(type(d) is Traced and d.trace is trace for d in deps)

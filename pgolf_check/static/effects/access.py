@@ -10,7 +10,19 @@ from pgolf_check.static.effects.spaces import added, told
 from pgolf_check.static.effects.streams import chosen, filled
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Deps, Edge, Read, State, has_reads, narrowed, scores_of, states_of, union, unmixed
+from pgolf_check.static.records import (
+    NO_DEPS,
+    Deps,
+    Edge,
+    Read,
+    State,
+    has_reads,
+    leaves_trace,
+    narrowed,
+    scores_of,
+    union,
+    unmixed,
+)
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -233,8 +245,10 @@ def select(m: Machine, data: Data, index: Value) -> Value:
     if scored is not None:
         return scored
     deps = sided(data, index, narrowed(data.deps, tags))
-    if scores_of(deps) or states_of(deps):
-        deps = union((shifted(m, data, index, deps), edges(m, index)))
+    if scores_of(deps):
+        deps = union((deps, edges(m, index)))
+    elif type(index) is Sequence:
+        deps = shifted(m, data, index, deps)
     if data.tokens:
         deps = union((deps, chosen(m, data, index)))
     if not has_reads(data.deps):
@@ -374,7 +388,8 @@ def accumulate(m: Machine, target: Value, op: str, value: Value, *, in_place: bo
         if in_place:
             keep_tokens(target, value)
             deps = hashed(m, op, target, value, deps_of(value))
-            m.write(target, added(m, target, value, deps) if op == "+" else deps, replace=False)
+            counted = op == "+" and (m.spaced or leaves_trace(deps))
+            m.write(target, added(m, target, value, deps) if counted else deps, replace=False)
             return target
         return binary(m, op, target, value)
     return binary(m, op, target, value)

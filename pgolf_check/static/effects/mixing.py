@@ -78,14 +78,14 @@ def rolled(m: Machine, value: Value, args: Args, keywords: Keywords, result: Dat
 def shifted(m: Machine, value: Data, index: Value, deps: Deps) -> Deps:
     """The dependencies of `x[:, :-1]`: the activations without the last position, to be laid beside those of the next ones."""
     part = index.items[1] if type(index) is Sequence and len(index.items) > 1 else None
-    if type(part) is slice and part.start is None and constant(part.stop) == -1 and not value.tokens and _active(value):
+    if type(part) is slice and part.start is None and part.stop == -1 and not value.tokens and _active(value):
         return deps | {Traced(Trace.SHIFTED, m.here())}
     return deps
 
 
 def carried(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
     """The dependencies of a sum: activations with those of the position before."""
-    for moved, own in ((left, right), (right, left)):
+    for moved, own in ((left, right), (right, left)) if traces(deps, Trace.SHIFTED) else ():
         if traces(deps_of(moved), Trace.SHIFTED) and _active(own) and not traces(deps_of(own), Trace.SHIFTED):
             return without(deps, Trace.SHIFTED) | {Traced(Trace.CARRIED, m.here())}
     return deps
@@ -93,7 +93,7 @@ def carried(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
 
 def stopped(deps: Deps, mask: Value) -> Deps:
     """The dependencies of moved activations under a mask: one that tells where documents begin stops them there."""
-    return without(deps, Trace.SHIFTED) if traces(deps_of(mask), Trace.BOUNDARY) else deps
+    return without(deps, Trace.SHIFTED) if traces(deps, Trace.SHIFTED) and traces(deps_of(mask), Trace.BOUNDARY) else deps
 
 
 def _active(value: Value) -> bool:

@@ -11,7 +11,7 @@ from pgolf_check.static.effects.mixtures import divided, hashed
 from pgolf_check.static.effects.spaces import added
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Trace, Traced, has_reads, traces, union
+from pgolf_check.static.records import NO_DEPS, Trace, Traced, has_reads, leaves_trace, traces, union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
@@ -140,9 +140,9 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.behind = not result.deps
     elif op == "+" and type(left) is Data and left.behind:
         result.behind = not (isinstance(b, int) and b > 0)
-    elif op == "+":
+    elif op == "+" and (m.spaced or leaves_trace(result.deps)):
         result.deps = carried(m, left, right, added(m, left, right, result.deps))
-    elif op == "*":
+    elif op == "*" and leaves_trace(result.deps):
         for mask in (left, right):
             result.deps = result.deps if traces(deps_of(mask), Trace.SHIFTED) else stopped(result.deps, mask)
     elif op == "/":
