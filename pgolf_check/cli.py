@@ -152,6 +152,23 @@ def corpus(
 
 
 @cli.command()
+@click.argument("list_file", metavar="[LIST]", required=False, type=click.File("r", encoding="utf-8"))
+@from_git
+@judging
+@click.option("--witness", type=click.Choice(["static", "all"]), default="all", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def bench(list_file: Iterable[str] | None, witness: str, form: str, timeout: float, **options: Any) -> None:
+    """Measure how long the paths in LIST take (default: the fixtures of a checkout): cold, warm, and by part; and the memory."""
+    import json
+
+    from pgolf_check.bench import fixtures, measure
+
+    paths = fixtures() if list_file is None else [line.strip() for line in list_file if line.strip()]
+    found = measure(paths, options_of(("paper", "static") if witness == "all" else (witness,), **options), timeout)
+    click.echo(found.table() if form == "text" else json.dumps(found.document(), indent=2) + "\n", nl=False)
+
+
+@cli.command()
 @of_one
 def size(path: str, repo: str | None, edition: str | None, as_of: datetime | None) -> None:
     """Show the four sizes of a submission: as logged, with its script, with all its files, and really packed."""

@@ -158,7 +158,15 @@ def call_function(m: Machine, func: Function, args: tuple[Value, ...], keywords:
     node = func.node
     depth = sum(1 for f in m.frames if f.node is node)
     if len(m.frames) >= MAX_DEPTH or depth >= MAX_REPEATS:
+        m.acts += 1
         return Data(union(deps_of(a) for a in (*args, *keywords.values())))
+    if type(func.scope) is ModuleScope:
+        return m.memory.call(m, func, args, keywords, lambda: _enter(m, func, args, keywords))
+    return _enter(m, func, args, keywords)
+
+
+def _enter(m: Machine, func: Function, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    node = func.node
     scope = Scope(func.scope, node, func.scope.module)
     if func.owner_class is not None:
         scope.instance_class = func.owner_class
@@ -288,6 +296,7 @@ def load_module(m: Machine, name: str) -> ModuleScope | None:
     if found is None:
         return None
     path, lowered = found
+    m.acts += 1
     scope = ModuleScope(path, name)
     m.modules[name] = scope
     scope.names.update({"__name__": name, "__file__": path, "__doc__": None})

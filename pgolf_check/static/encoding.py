@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from pgolf_check import model
@@ -28,21 +28,23 @@ class Codec:
         self._placed = [False, False, *(issubclass(kind, ir.Node) for kind in classes)]
         self._makers: list[Any] = [tuple, frozenset, *classes]
         self._numbers = {kind: number for number, kind in enumerate(classes, 2)}
+        self._composite = frozenset((tuple, frozenset, *classes))
         self._fields = {kind: tuple(f.name for f in dataclasses.fields(kind) if f.name != "at") for kind in classes}
 
     def encode(self, record: Any) -> bytes:
+        order = self._children_first(record)
+        composite = self._composite
         scalars: dict[tuple[type, Any], int] = {}
-        order = list(self._children_first(record))
-        for item in order:
-            for child in self._children(item):
-                if not self._is_composite(child):
-                    scalars.setdefault((type(child), child), len(scalars))
+        for _, children in order:
+            for child in children:
+                kind = type(child)
+                if kind not in composite and (kind, child) not in scalars:
+                    scalars[kind, child] = len(scalars)
         records: list[list[int]] = []
         indices: dict[int, int] = {}
-        for item in order:
+        for item, children in order:
             encoded = self._head(item)
-            for child in self._children(item):
-                encoded.append(indices[id(child)] if self._is_composite(child) else scalars[type(child), child])
+            encoded += [indices[id(c)] if type(c) in composite else scalars[type(c), c] for c in children]
             indices[id(item)] = len(scalars) + len(records)
             records.append(encoded)
         table = [_plain(value) for _, value in scalars]
@@ -66,31 +68,30 @@ class Codec:
             raise TypeError(f"not a {self._root.__name__}")
         return found
 
-    def _children_first(self, root: Any) -> Iterator[Any]:
-        """Every record below the root, each once."""
+    def _children_first(self, root: Any) -> list[tuple[Any, Sequence[Any]]]:
+        """Every record below the root, each once, with its children."""
+        composite = self._composite
         done: set[int] = set()
-        pending = [(root, False)]
+        order: list[tuple[Any, Sequence[Any]]] = []
+        pending: list[tuple[Any, Sequence[Any] | None]] = [(root, None)]
         while pending:
-            item, ready = pending.pop()
+            item, children = pending.pop()
             if id(item) in done:
                 continue
-            if ready:
+            if children is not None:
                 done.add(id(item))
-                yield item
+                order.append((item, children))
                 continue
-            pending.append((item, True))
-            pending.extend((child, False) for child in self._children(item) if self._is_composite(child))
+            children = self._children(item)
+            pending.append((item, children))
+            pending += [(child, None) for child in children if type(child) in composite]
+        return order
 
-    def _is_composite(self, value: Any) -> bool:
-        kind = type(value)
-        return kind in self._numbers or kind is tuple or kind is frozenset
-
-    def _children(self, item: Any) -> Iterator[Any]:
-        if type(item) is tuple:
-            return iter(item)
-        if type(item) is frozenset:
-            return iter(sorted(item))
-        return (getattr(item, name) for name in self._fields[type(item)])
+    def _children(self, item: Any) -> Sequence[Any]:
+        kind = type(item)
+        if kind is tuple:
+            return item  # type: ignore[no-any-return]
+        return sorted(item) if kind is frozenset else [getattr(item, name) for name in self._fields[kind]]
 
     def _head(self, item: Any) -> list[int]:
         if type(item) is tuple:

@@ -9,6 +9,7 @@ from pgolf_check.model import Event, Location, Severity, Step
 from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
 from pgolf_check.static.claim import final_lines, find_claim, matches, possible_lines
+from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.configuration import Configuration, configurations
 from pgolf_check.static.effects.native import LIBRARY
 from pgolf_check.static.events import EventMaker
@@ -32,7 +33,11 @@ def analyse(submission: Submission) -> StaticFacts:
 
     A script that scores nothing when it is run by itself is judged through the program that uses it.
     """
-    facts = _analyse(submission)
+    with rare_collections():
+        return _through_program(submission, _analyse(submission))
+
+
+def _through_program(submission: Submission, facts: StaticFacts) -> StaticFacts:
     program = (
         program_of(submission.scripts, submission.entry, submission.commands) if submission.entry in submission.scripts else ""
     )

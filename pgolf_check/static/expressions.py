@@ -39,6 +39,8 @@ from pgolf_check.static.values import (
 
 
 def evaluate(m: Machine, node: ir.Node, scope: Scope) -> Value:
+    if type(node) is ir.Name and node.id in scope.names:
+        return scope.names[node.id]
     return EXPRESSIONS[type(node)](m, node, scope)
 
 
@@ -123,10 +125,12 @@ def _const(m: Machine, node: ir.Const, scope: Scope) -> Value:
 
 
 def _name(m: Machine, node: ir.Name, scope: Scope) -> Value:
-    value = lookup(scope, node.id)
-    if value is NO_CONST:
-        return External("builtins." + node.id)
-    return value
+    name = node.id
+    if name in scope.names:
+        return scope.names[name]
+    value = lookup(scope, name)
+    m.memory.note(scope.module, name, value)
+    return External("builtins." + name) if value is NO_CONST else value
 
 
 def _attribute(m: Machine, node: ir.Attr, scope: Scope) -> Value:

@@ -6,7 +6,7 @@ recorded, the first write of each field remembers what was there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from pgolf_check.static.records import State
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 
+FLOW = frozenset(("seen", "grad", "derived", "fresh", "made"))
+"""Fields of states that tell what flowed in. They are written with every step, and count as no change of the object."""
 Change = tuple[Any, Any, bool, Any]
 """(object, field, whether it is a dict entry, value)"""
 Delta = dict[tuple[int, Any], Change]
@@ -25,8 +27,24 @@ class Heap:
 
     def __init__(self) -> None:
         self._journals: list[Delta] = []
+        self.time = 0
+        """How many writes there were."""
+        self._writes: dict[int, int] = {}
+        """The time of the last write, by identity of the object."""
+
+    def touch(self, obj: Any) -> None:
+        """An object is about to be written."""
+        self.time += 1
+        self._writes[id(obj)] = self.time
+
+    def written(self, objects: Iterable[int], time: int) -> bool:
+        """Whether any of the objects (by identity) was written after a time."""
+        last = self._writes.get
+        return any(last(identity, 0) > time for identity in objects)
 
     def put(self, obj: Any, slot: str, value: Any) -> None:
+        if slot not in FLOW:
+            self.touch(obj)
         if self._journals:
             key = (id(obj), slot)
             journal = self._journals[-1]
@@ -35,6 +53,7 @@ class Heap:
         setattr(obj, slot, value)
 
     def put_item(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        self.touch(mapping)
         if self._journals:
             where = (id(mapping), key)
             journal = self._journals[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
+    CONSTANT_TYPES,
     CONSTANTS,
     HEAP,
     Bound,
@@ -22,7 +23,6 @@ from pgolf_check.static.values import (
 
 MAX_CHOICES = 6
 _HEAP_TYPES = frozenset(HEAP)
-_CONSTANT_TYPES = frozenset(CONSTANTS)
 
 
 def join(a: Value, b: Value) -> Value:
@@ -30,7 +30,7 @@ def join(a: Value, b: Value) -> Value:
     if a is b:
         return a
     kind_a, kind_b = type(a), type(b)
-    if kind_a in _CONSTANT_TYPES and kind_b in _CONSTANT_TYPES:
+    if kind_a in CONSTANT_TYPES and kind_b in CONSTANT_TYPES:
         if kind_a is kind_b and a == b:
             return a
         if a is None or b is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pgolf_check.model import Location, Region, Step
 from pgolf_check.static import ir
 from pgolf_check.static.heap import Delta, Heap
+from pgolf_check.static.memo import Memory
 from pgolf_check.static.native import NativeSource
 from pgolf_check.static.records import (
     KEPT,
@@ -39,7 +40,7 @@ from pgolf_check.static.records import (
     updates_of,
     without_edges,
 )
-from pgolf_check.static.values import Data, ModuleScope, Scope, Value
+from pgolf_check.static.values import Data, ModuleScope, Scope, Value, viewed
 
 MAX_DEPTH = 48
 MAX_STEPS = 1_500_000
@@ -88,6 +89,9 @@ class Machine:
         self.native_fields: frozenset[str] = frozenset()
         """The variables of C sources that hold token arrays."""
         self.heap = Heap()
+        self.memory = Memory()
+        self.acts = 0
+        """How often something was done that is more than computing from arguments and objects: recorded, read from a file, cut short."""
         self.files: dict[object, Value] = {}
         self.modules: dict[str, ModuleScope] = {}
         self.frames: list[Frame] = []
@@ -164,6 +168,7 @@ class Machine:
 
     def differentiate(self, deps: Deps) -> Deps:
         """What the derivatives of a loss carry, by whatever way they reach the states that it was computed with."""
+        self.acts += 1
         flow = frozenset(d for d in deps if type(d) in (Read, Edge, Update))
         states = states_of(deps)
         self.trained = self.trained or bool(states) and not has_reads(flow)
@@ -174,7 +179,9 @@ class Machine:
     def update(self, state: State, deps: Deps, how: str) -> None:
         """A write carries `deps` into a state."""
         reads = reads_of(deps)
-        fresh = updates_of(deps) - state.seen
+        updates = updates_of(deps)
+        fresh = updates - state.seen
+        self.acts += bool(reads or updates)
         how = self._path(state, reads, how)
         if reads and not self._known(state, reads, how):
             record = Update(
@@ -208,6 +215,7 @@ class Machine:
 
     def reset(self, state: State, leaf: int | None, deps: Deps) -> None:
         """A part of a state (all of it if `leaf` is None) is set to a value with the given dependencies."""
+        self.acts += 1
         fresh = state.leaves if leaf is None else state.fresh | {leaf}
         carried = updates_of(deps)
         if leaf is None or fresh >= state.leaves:
@@ -221,6 +229,7 @@ class Machine:
 
     def score(self, prediction: Deps, target: Deps) -> Deps:
         """The loss of a prediction against targets; the result's dependencies."""
+        self.acts += 1
         reads = reads_of(target)
         flow = union((unmixed(without_edges(prediction)), target))
         if not reads:
@@ -241,6 +250,7 @@ class Machine:
     def rescored(self, deps: Deps) -> Deps:
         """The logarithm of a mixture: a score of its own if tables flowed in beside an earlier score."""
         scores = scores_of(deps)
+        self.acts += bool(scores)
         updates, traced = updates_of(deps), traced_of(deps, KEPT)
         known = updates <= frozenset().union(*(s.seen for s in scores)) and traced <= frozenset().union(*(s.traced for s in scores))
         if not scores or known:
@@ -260,6 +270,7 @@ class Machine:
 
     def report(self, parts: tuple[str | None, ...], deps: Deps) -> None:
         """A text is printed or written. Only those that carry scores are kept."""
+        self.acts += 1
         if scores_of(deps):
             self.reports.append(Reported(next(self._order), parts, deps, self.here(), self.iterations(), tuple(self.guards)))
 
@@ -268,6 +279,7 @@ class Machine:
     def write(self, data: Data, deps: Deps, *, replace: bool) -> None:
         """An in-place write; reaches what the tensor is a view of."""
         for part in viewed(data):
+            self.heap.touch(part)
             if part.owner is not None:
                 self._write_parameter(part, deps, replace and part is data)
             else:
@@ -288,6 +300,7 @@ class Machine:
 
     def count(self, data: Data, key: Deps, deps: Deps) -> None:
         """A table is written at a place that tokens chose. What a model makes and drops within one forward pass is no table."""
+        self.acts += 1
         parts = viewed(data)
         if self.passing(data):
             self.write(data, union((key, deps)), replace=False)
@@ -314,15 +327,3 @@ class Machine:
         leaf = self.identity()
         self.heap.put(state, "leaves", state.leaves | {leaf})
         return Data(deps, owner=state, leaf=leaf)
-
-
-def viewed(data: Data) -> list[Data]:
-    """A tensor and everything that it is a view of, each once; the tensor comes first. A parameter is no view."""
-    found, pending = {id(data): data}, [data]
-    while pending:
-        part = pending.pop()
-        for base in part.bases if part.owner is None else ():
-            if id(base) not in found:
-                found[id(base)] = base
-                pending.append(base)
-    return list(found.values())

@@ -344,7 +344,7 @@ def union(parts: Iterable[Deps]) -> Deps:
     """The union of several dependency sets; the common cases (none, one, equal) make no new set."""
     result: Deps = NO_DEPS
     for part in parts:
-        if not part or part is result:
+        if part is result or part <= result:
             continue
-        result = part if not result else result | part
+        result = part if result <= part else result | part
     return merged(result) if len(result) > MANY_DEPS else result

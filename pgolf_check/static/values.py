@@ -253,17 +253,19 @@ class Choice:
 HEAP = (Sequence, Mapping, Class, Instance, Function, Bound, Wrapped, External, Method, Native, Choice, ModuleScope)
 
 
+CONSTANT_TYPES = frozenset(CONSTANTS)
+
+
 def is_const(value: Value) -> bool:
-    return isinstance(value, CONSTANTS)
+    return type(value) in CONSTANT_TYPES
 
 
 def constant(value: Value) -> Any:
     """The Python constant that a value certainly is, or NO_CONST."""
-    if isinstance(value, CONSTANTS):
-        return value
-    if type(value) is Data:
+    kind = type(value)
+    if kind is Data:
         return value.const
-    return NO_CONST
+    return value if kind in CONSTANT_TYPES else NO_CONST
 
 
 def options(value: Value) -> tuple[Value, ...]:
@@ -278,7 +280,7 @@ def deps_of(value: Value, depth: int = 3) -> Deps:
         if owner is not None:
             return union((value.deps, frozenset((owner, *owner.seen))))
         return value.deps  # type: ignore[no-any-return]
-    if isinstance(value, CONSTANTS) or depth == 0:
+    if kind in CONSTANT_TYPES or depth == 0:
         return NO_DEPS
     if kind is Sequence:
         rest = () if value.rest is NO_REST else (value.rest,)
@@ -297,6 +299,18 @@ def deps_of(value: Value, depth: int = 3) -> Deps:
     return NO_DEPS
 
 
+def viewed(data: Data) -> list[Data]:
+    """A tensor and everything that it is a view of, each once; the tensor comes first. A parameter is no view."""
+    found, pending = {id(data): data}, [data]
+    while pending:
+        part = pending.pop()
+        for base in part.bases if part.owner is None else ():
+            if id(base) not in found:
+                found[id(base)] = base
+                pending.append(base)
+    return list(found.values())
+
+
 def _state_deps(state: State | None) -> Deps:
     return NO_DEPS if state is None else frozenset((state, *state.seen))
 
@@ -306,7 +320,7 @@ def tags_of(value: Value, depth: int = 2) -> frozenset[tuple[int, int]]:
     kind = type(value)
     if kind is Data:
         return value.tags  # type: ignore[no-any-return]
-    if isinstance(value, CONSTANTS) or depth == 0:
+    if kind in CONSTANT_TYPES or depth == 0:
         return NO_TAGS
     if kind is Sequence:
         rest = () if value.rest is NO_REST else (value.rest,)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pgolf_check.model import Location, Region
-from pgolf_check.static.machine import Machine, viewed
+from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Read
 from pgolf_check.static.statements import run_block
-from pgolf_check.static.values import Data
+from pgolf_check.static.values import Data, viewed
 
 
 def diamonds(depth: int) -> tuple[Data, Data]:

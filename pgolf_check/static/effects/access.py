@@ -56,7 +56,9 @@ def get_attribute(m: Machine, value: Value, name: str) -> Value:
     if kind is Instance:
         return _instance_attribute(m, value, name)
     if kind is ModuleScope or kind is Scope:
-        return value.names.get(name, Data())
+        found = value.names.get(name, Data())
+        m.memory.note(value.module, name, value.names.get(name, NO_CONST))
+        return found
     if kind is Class:
         return _class_attribute(value, name)
     if kind is External:

@@ -12,6 +12,7 @@ def run_source(m: Machine, args: tuple[Value, ...]) -> Value:
     """exec and eval of a text that is known; otherwise the place is noted as not followed."""
     from pgolf_check.static.lower import CannotParse, lower
 
+    m.acts += 1
     source = args[0] if args else None
     if type(source) is Instance and source.cls == "builtins.code":
         source = source.held[0]

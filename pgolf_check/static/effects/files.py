@@ -47,6 +47,7 @@ def stream_of(path: Value) -> str:
 
 def read_file(m: Machine, path: Value) -> Data:
     """The content of a file."""
+    m.acts += 1
     stored = NO_DEPS
     for option in options(path):
         key = key_of(option)
@@ -63,10 +64,12 @@ def read_file(m: Machine, path: Value) -> Data:
 
 def _call_tags(m: Machine) -> frozenset[tuple[int, int]]:
     """What is read anew in every iteration, such as a work queue's counter, is chosen by that iteration."""
+    m.acts += 1
     return frozenset(m.loops[-1:])
 
 
 def write_file(m: Machine, path: Value, content: Value) -> None:
+    m.acts += 1
     deps = shipped(deps_of(content, 6))
     for option in options(path):
         key = key_of(option)
@@ -77,6 +80,7 @@ def write_file(m: Machine, path: Value, content: Value) -> None:
 
 def replace_file(m: Machine, path: Value, content: Value) -> None:
     """Write a file from the start."""
+    m.acts += 1
     key = key_of(path)
     if key is None:
         write_file(m, path, content)

@@ -173,6 +173,7 @@ def _next(m: Machine, args: Args, keywords: Keywords) -> Value:
         method = args[0].cls.lookup("__next__")
         if method is not NO_CONST:
             return call(m, Bound(method, args[0]), (), {})
+    m.acts += 1
     return choose(iterate(m, args[0]), frozenset(m.loops[-1:]))
 
 

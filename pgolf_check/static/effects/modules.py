@@ -209,6 +209,7 @@ def _step(m: Machine, optimizer: Instance, args: tuple[Value, ...]) -> Value:
 
 
 def optimizer_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, ...]) -> Value:
+    m.acts += 1
     if name == "step":
         return _step(m, receiver, args)
     if name == "zero_grad":

@@ -17,7 +17,9 @@ from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
     NO_TAGS,
+    Bound,
     Choice,
+    Class,
     Data,
     External,
     Instance,
@@ -54,6 +56,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 TOKEN_ARITHMETIC = frozenset(("+", "-", "*", "//", "%", "^", "&", "|", "<<", ">>"))
+OPERATOR_METHODS = {"+": "__add__", "-": "__sub__", "*": "__mul__", "@": "__matmul__", "/": "__truediv__", "|": "__or__"}
 MAX_INT = 1 << 128
 MAX_TEXT = 1 << 16
 
@@ -95,11 +98,13 @@ def unary(op: str, operand: Value) -> Value:
 
 def derived(*values: Value) -> Data:
     """A value computed from others."""
-    return Data(
-        union(deps_of(v) for v in values),
-        NO_TAGS.union(*(tags_of(v) for v in values)),
-        scalar=all(is_const(v) or (type(v) is Data and v.scalar) for v in values),
-    )
+    deps, tags, scalar = [], [], True
+    for value in values:
+        if not is_const(value):
+            deps.append(deps_of(value))
+            tags.append(tags_of(value))
+            scalar = scalar and type(value) is Data and value.scalar
+    return Data(union(deps), NO_TAGS.union(*tags), scalar=scalar)
 
 
 def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
@@ -122,7 +127,7 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         return _sequences(op, left, right)
     if op == "|" and type(left) is Mapping and type(right) is Mapping:
         return Mapping({**left.items, **right.items}, right.rest if left.rest is NO_REST else left.rest)
-    special = _operator_method(m, op, left, right)
+    special = _operator_method(m, op, left, right) if type(left) is Instance else NO_CONST
     if special is not NO_CONST:
         return special
     result = derived(left, right)
@@ -167,11 +172,9 @@ def join_path(left: Value, right: Value) -> Value:
 def _operator_method(m: Machine, op: str, left: Value, right: Value) -> Value:
     """An operator that the audited source defines on its own class."""
     from pgolf_check.static.calls import call
-    from pgolf_check.static.values import Bound, Class
 
-    names = {"+": "__add__", "-": "__sub__", "*": "__mul__", "@": "__matmul__", "/": "__truediv__", "|": "__or__"}
-    if type(left) is Instance and type(left.cls) is Class and op in names:
-        method = left.cls.lookup(names[op])
+    if type(left) is Instance and type(left.cls) is Class and op in OPERATOR_METHODS:
+        method = left.cls.lookup(OPERATOR_METHODS[op])
         if method is not NO_CONST:
             return call(m, Bound(method, left), (right,), {})
     return NO_CONST
@@ -282,5 +285,6 @@ def _membership(m: Machine, op: str, left: Value, right: Value) -> Value:
         if type(right) is Sequence and right.rest is NO_REST and all(is_const(v) for v in right.items):
             return (known in right.items) == (op == "in")
         if type(right) is External and right.path == "os.environ":
+            m.acts += 1
             return (known in m.environment) == (op == "in")
     return derived(left, right)

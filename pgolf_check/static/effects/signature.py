@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
-from pgolf_check.static.values import NO_TAGS, Data, Value, deps_of, tags_of
+from pgolf_check.static.values import NO_TAGS, Data, Value, deps_of, is_const, tags_of
 
 Args = tuple[Value, ...]
 Keywords = dict[str, Value]
@@ -15,8 +15,8 @@ Effect = Callable[[Machine, Args, Keywords], Value]
 
 def pure(m: Machine, args: Args, keywords: Keywords) -> Data:
     """The result of a function that only computes."""
-    values = (*args, *keywords.values())
-    return Data(union(deps_of(v) for v in values), NO_TAGS.union(*(tags_of(v) for v in values)))
+    values = [v for v in (*args, *keywords.values()) if not is_const(v)]
+    return Data(union([deps_of(v) for v in values]), NO_TAGS.union(*[tags_of(v) for v in values]))
 
 
 def first(m: Machine, args: Args, keywords: Keywords) -> Value:

@@ -12,6 +12,7 @@ from pgolf_check.static.values import NO_CONST, Data, Instance, Mapping, Sequenc
 
 
 def _environment(m: Machine, args: Args, keywords: Keywords) -> Value:
+    m.acts += 1
     name = constant(args[0]) if args else NO_CONST
     default = args[1] if len(args) > 1 else keywords.get("default")
     if isinstance(name, str):
@@ -21,12 +22,14 @@ def _environment(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _set_default(m: Machine, args: Args, keywords: Keywords) -> Value:
+    m.acts += 1
     if len(args) == 2 and isinstance(constant(args[0]), str) and isinstance(constant(args[1]), str):
         return m.environment.setdefault(constant(args[0]), constant(args[1]))
     return Data(parts=(None,), scalar=True)
 
 
 def _update_environment(m: Machine, args: Args, keywords: Keywords) -> Value:
+    m.acts += 1
     if args and type(args[0]) is Mapping:
         m.environment.update({k: v for k, v in args[0].items.items() if isinstance(k, str) and isinstance(v, str)})
     return None
