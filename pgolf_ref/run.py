@@ -161,6 +161,7 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     with clock.phase("evaluate", budget) as phase:
         model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
+        model.backend = config.run.attention
         score, replay = score_windows(model, dataset, config, length, world)
     _report(log, f"{_label(config, '_')}_roundtrip", score, phase.seconds)
     if config.evaluate.stride < length:

@@ -22,6 +22,7 @@ from pgolf_ref.log import Log
 from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.initialise import initialise, needs_tokens
+from pgolf_ref.model.kernels import described
 from pgolf_ref.optim.ema import WeightAverage
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.optim.schedule import lr_multiplier, momentum, progress
@@ -80,10 +81,12 @@ def train(
     """
     world = world or World.single(config.run.device)
     model = build_model(config, world.device)
+    model.backend = config.run.attention
     if vocabulary is not None:
         model.use_vocabulary(vocabulary)
     log(f"model_params:{sum(p.numel() for p in model.parameters())}")
     log(f"world_size:{world.size} grad_accum_steps:{config.data.slots // world.size}")
+    log(described(model.backend, world.device.type, _activation_dtype(config.run), config.model.attention.documents))
     log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
     trainer = _Trainer(config, model, loader, world)
     trainer.warm_up()
@@ -140,8 +143,10 @@ class _Trainer:
         """Forward and backward passes on constant tokens, which compile what there is to compile and change nothing."""
         data = self.config.data
         tokens = torch.zeros(data.rows * len(self._passes[0]), data.seq_len, dtype=torch.int64, device=self.world.device)
-        for _ in range(self.config.run.warmup_steps):
-            self._loss(tokens, tokens, self._fraction).backward()
+        for phase in self.model.phases:
+            self.model.begin(phase.start)
+            for _ in range(self.config.run.warmup_steps):
+                self._loss(tokens, tokens, self._fraction).backward()
         self._optimizers.zero_grad()
 
     def begin(self) -> None:
@@ -158,12 +163,14 @@ class _Trainer:
         """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
         total = torch.zeros((), device=self.world.device)
         self._fraction.fill_(fraction)
+        self.model.begin(fraction)
         for slots in self._passes:
             batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
             tokens, targets = (torch.cat(rows).to(self.world.device, non_blocking=True) for rows in batches)
             loss = self._loss(tokens, targets, self._fraction) * (len(slots) / self.config.data.slots)
             loss.backward()
             total += loss.detach()
+        self._fill_gradients()
         self.world.sum_gradients(self._objective.parameters())
         self._optimizers.step(lr_multiplier(fraction, self.config.optim), momentum(fraction, self.config.optim))
         self._optimizers.zero_grad()
@@ -173,7 +180,14 @@ class _Trainer:
         if self._average:
             self._average.update(fraction)
 
+    def _fill_gradients(self) -> None:
+        """Parameters that this phase of the plan does not use stay where they are."""
+        for parameter in self._objective.parameters():
+            if parameter.requires_grad and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
     def finish(self) -> None:
+        self.model.begin(1.0)
         if self._average:
             self._average.store()
 

@@ -5,6 +5,7 @@ that a run depends on. One module per section, its rules beside it; `root.py` ho
 """
 
 from pgolf_ref.config.attention import AttentionConfig
+from pgolf_ref.config.block import BlockConfig
 from pgolf_ref.config.data import ORDERS, DataConfig
 from pgolf_ref.config.embedding import EmbeddingConfig, HashConfig, HeadConfig
 from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
@@ -13,6 +14,7 @@ from pgolf_ref.config.losses import LossConfig
 from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.optim import OptimConfig
 from pgolf_ref.config.recipes import Recipe, load_recipe, read_recipe, recipe_names
+from pgolf_ref.config.recurrence import RecurrenceConfig
 from pgolf_ref.config.root import Config
 from pgolf_ref.config.run import DEVICES, DTYPES, RunConfig
 from pgolf_ref.config.tables import from_dict, to_dict, values_by_name
@@ -23,6 +25,7 @@ __all__ = [
     "DTYPES",
     "ORDERS",
     "AttentionConfig",
+    "BlockConfig",
     "Config",
     "DataConfig",
     "EmbeddingConfig",
@@ -34,6 +37,7 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "Recipe",
+    "RecurrenceConfig",
     "RunConfig",
     "TTTConfig",
     "from_dict",

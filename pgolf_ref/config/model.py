@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from pgolf_ref.config import attention
+from pgolf_ref.config import attention, block, recurrence
 from pgolf_ref.config.attention import AttentionConfig
-from pgolf_ref.config.checks import broken, ranges
+from pgolf_ref.config.block import BlockConfig
+from pgolf_ref.config.checks import broken, choices, ranges
 from pgolf_ref.config.embedding import EmbeddingConfig, HeadConfig
+from pgolf_ref.config.recurrence import RecurrenceConfig
+
+MATRIX_INITS = ("uniform", "orthogonal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,10 @@ class ModelConfig:
     tied: bool = True  # the output projection is the embedding
     embedding_std: float = 0.005
     ternary_group: int = 0  # columns that share a scale where the matrices of blocks are ternary; 0 = real numbers
+    matrix_init: str = "uniform"  # of the matrices of blocks that do not start at zero
     attention: AttentionConfig = field(default_factory=AttentionConfig)
+    block: BlockConfig = field(default_factory=BlockConfig)
+    recurrence: RecurrenceConfig = field(default_factory=RecurrenceConfig)
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
 
@@ -48,4 +55,31 @@ def problems(model: ModelConfig) -> list[str]:
                 ),
             ]
         )
-    return found + attention.problems(model.attention)
+    if found:
+        return found
+    return [
+        *choices("model", model, {"matrix_init": MATRIX_INITS}),
+        *attention.problems(model.attention, model.head_dim, model.dim, model.layers),
+        *block.problems(model.block, model.layers),
+        *recurrence.problems(model.recurrence, model.layers),
+        *broken(_between(model)),
+    ]
+
+
+def _between(model: ModelConfig) -> list[tuple[str, bool]]:
+    """Rules that tie the nested sections to each other."""
+    first_attends = 0 not in model.block.drop_attention
+    return [
+        (
+            "model.attention.value_residual needs the attention of block 0",
+            first_attends or model.attention.value_residual == "none",
+        ),
+        (
+            "model.attention.value_embedding_layers must name blocks with attention",
+            not set(model.attention.value_embedding_layers) & set(model.block.drop_attention),
+        ),
+        (
+            "model.embedding.cooccurrence_qk needs the attention of block 0",
+            first_attends or not model.embedding.cooccurrence_qk,
+        ),
+    ]

@@ -6,6 +6,7 @@ from pgolf_ref.config.checks import choices, ranges
 
 DTYPES = ("float32", "bfloat16", "float64")
 DEVICES = ("auto", "cpu", "cuda")
+ATTENTIONS = ("auto", "blockwise", "fa3", "fa2", "flash", "cudnn", "efficient", "math")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class RunConfig:
     seed_data: int = 1337
     dtype: str = "float32"  # of activations; parameters are float32, or float64 with "float64"
     device: str = "auto"
+    attention: str = "auto"  # the implementation; auto = the fastest that works on the device
     compile: bool = False
     warmup_steps: int = 0  # untimed steps that prime compilation; their effect is undone
     log_every: int = 200
@@ -28,4 +30,4 @@ def problems(run: RunConfig) -> list[str]:
     """Every rule that the section breaks."""
     not_negative = ("budget_seconds", "seed_init", "seed_data", "warmup_steps", "validate_every")
     found = ranges("run", run, {"positive": ("steps", "log_every"), "0 or more": not_negative})
-    return found + choices("run", run, {"dtype": DTYPES, "device": DEVICES})
+    return found + choices("run", run, {"dtype": DTYPES, "device": DEVICES, "attention": ATTENTIONS})

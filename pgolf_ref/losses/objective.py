@@ -29,7 +29,7 @@ class Objective(nn.Module):
 
     def forward(self, tokens: Tensor, targets: Tensor, fraction: Tensor) -> Tensor:
         """int64 (B, T) twice, the fraction of the run that is over (a scalar) -> the loss"""
-        hidden = self.model.hidden(tokens)
+        hidden = self.model.hidden(tokens, dropping=True)
         return self._main(hidden, tokens, targets, fraction) + self._auxiliary(hidden, tokens, targets)
 
     def _main(self, hidden: Tensor, tokens: Tensor, targets: Tensor, fraction: Tensor) -> Tensor:

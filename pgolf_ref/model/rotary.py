@@ -11,14 +11,37 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-@lru_cache(maxsize=16)
-def rotary_tables(length: int, dim: int, base: float, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def rotary_tables(
+    length: int, dim: int, base: float, device: torch.device, dtype: torch.dtype, yarn_scale: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """cos and sin, each (length, 1, dim / 2), computed in float32 or better and rounded to `dtype`."""
     with torch.inference_mode(False):  # a cached inference tensor would break a later backward pass
         wide = torch.promote_types(dtype, torch.float32)
-        frequency = base ** (-torch.arange(0, dim, 2, device=device, dtype=wide) / dim)
+        share = torch.arange(0, dim, 2, device=device, dtype=wide) / dim
+        frequency = base**-share / yarn_divisor(share, yarn_scale)
         angle = torch.outer(torch.arange(length, device=device, dtype=wide), frequency)
         return angle.cos().to(dtype).unsqueeze(1), angle.sin().to(dtype).unsqueeze(1)
+
+
+def yarn_divisor(share: Tensor, scale: float) -> Tensor:
+    """1 for the fastest quarter of the rotations, then a straight line to `scale` for the slowest (after Peng et al. 2023)."""
+    return ((share - 0.25) / 0.75).clamp(0, 1) * (scale - 1) + 1
+
+
+def raised_base(base: float, dim: int, length: int, made_for: int) -> float:
+    """The base for rows longer than it is made for ("NTK-aware"); itself for others, and where `made_for` is 0."""
+    if not made_for or length <= made_for:
+        return base
+    return base * (length / made_for) ** (dim / (dim - 2))
+
+
+def rotate_first(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """As `rotate`, of the first channels only where the tables are for fewer than all."""
+    dims = 2 * cos.size(-1)
+    if dims == x.size(-1):
+        return rotate(x, cos, sin)
+    return torch.cat((rotate(x[..., :dims], cos, sin), x[..., dims:]), dim=-1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -212,7 +212,7 @@ def test_arrays_that_do_not_fit_the_model_are_refused() -> None:
     found, meta = read_container(export_model(random_model(config), config))
     name = next(name for name in found if name.endswith(":codes"))
     broken = {
-        "one array too few": ({other: array for other, array in found.items() if other != "skip_weights"}, meta),
+        "one array too few": ({other: array for other, array in found.items() if other != "skips.weight"}, meta),
         "one array too many": ({**found, "extra": np.zeros(3, np.float32)}, meta),
         "another shape": ({**found, name: found[name][:, :-1]}, meta),
         "codes without scales": ({other: found[other] for other in found if other != name.replace("codes", "scales")}, meta),

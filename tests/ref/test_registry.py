@@ -29,7 +29,7 @@ def test_groups_of_the_model() -> None:
     matrices = {name.rpartition(".")[2] for name, entry in entries.items() if entry.group is Group.MATRIX}
     assert matrices == {"query", "key", "value", "out", "up", "down"}
     assert entries["blocks.2.attention.key"].layer == 2
-    assert entries["skip_weights"].layer is None
+    assert entries["skips.weight"].layer is None
     assert entries["blocks.0.attention.key"].shape == (8, 16)
     assert entries["blocks.0.attention.key"].count == 128
 

@@ -1,0 +1,45 @@
+"""Which block runs when: shared blocks, loops over some of them, and what tells the passes of a loop apart."""
+
+from dataclasses import dataclass
+
+from pgolf_ref.config.attention import within
+from pgolf_ref.config.checks import broken, ranges
+
+MAX_LOOPS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrenceConfig:
+    """The defaults are each block once, in order."""
+
+    sequence: tuple[int, ...] = ()  # blocks in order of application; none = each once
+    loops: int = 0  # extra passes over the blocks first to last
+    first: int = 0
+    last: int = 0
+    starts: tuple[float, ...] = (0.0,)  # fraction of the run at which the passes begin: one for all, or one per pass
+    untied_mlp: bool = False  # extra passes have MLPs of their own, copied when they begin
+    pass_embedding: bool = False  # a learned vector per pass, added before it
+    film: bool = False  # a learned scale and shift per pass and channel
+    timestep: bool = False  # a sinusoid of the number of the pass, with a learned weight per channel
+    loop_norm: bool = False  # RMS norm before each extra pass
+    reinject: bool = False  # a learned multiple of the first residual, added before each extra pass
+
+
+def problems(r: RecurrenceConfig, layers: int) -> list[str]:
+    """Every rule that the section breaks, in a model of `layers` blocks."""
+    prefix = "model.recurrence"
+    found = ranges(prefix, r, {"0 or more": ("loops", "first", "last"), "in [0, 1)": ("starts",)})
+    per_pass = r.pass_embedding or r.film or r.timestep or r.loop_norm or r.reinject or r.untied_mlp
+    return found + broken(
+        [
+            (f"{prefix}.loops must be at most {MAX_LOOPS}", r.loops <= MAX_LOOPS),
+            (f"{prefix}.sequence must hold at most {MAX_LOOPS} applications per block", len(r.sequence) <= MAX_LOOPS * layers),
+            (f"{prefix}.sequence must name blocks, from block 0 on", within(r.sequence, layers) and r.sequence[:1] in ((), (0,))),
+            (f"{prefix}.sequence must use every block", not r.sequence or set(r.sequence) == set(range(layers))),
+            (f"{prefix}.sequence and loops exclude each other", not (r.sequence and r.loops)),
+            (f"{prefix}.first must be at most last, and last a block", not r.loops or r.first <= r.last < layers),
+            (f"{prefix}.starts must hold one number, or one per loop", len(r.starts) in (1, r.loops)),
+            (f"{prefix}.starts must not fall", list(r.starts) == sorted(r.starts)),
+            (f"{prefix}.loops must be positive for what differs between passes", not per_pass or r.loops > 0),
+        ]
+    )
