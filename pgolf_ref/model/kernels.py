@@ -9,7 +9,6 @@ flash, cudnn, efficient, math      those of torch; documents by a mask, which fl
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -27,7 +26,6 @@ SDPA = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "math": SDPBackend.MATH,
 }
-PACKAGES = {"fa3": "flash_attn_interface", "fa2": "flash_attn"}
 PREFERENCE = ("blockwise", "fa3", "fa2", "flash", "cudnn", "efficient", "math")
 
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -43,8 +41,10 @@ def kernel(name: str) -> Kernel:
     """The implementation of this name, whether it works here or not."""
     if name == "blockwise":
         return _blockwise
-    if name in PACKAGES:
-        return lambda q, k, v, segments: _package(import_module(PACKAGES[name]), q, k, v, segments)
+    if name == "fa3":
+        return _flash_attention_3
+    if name == "fa2":
+        return _flash_attention_2
     return lambda q, k, v, segments: _sdpa(SDPA[name], q, k, v, segments)
 
 
@@ -98,8 +98,20 @@ def _sdpa(backend: SDPBackend, q: Tensor, k: Tensor, v: Tensor, segments: Tensor
     return y.transpose(1, 2).flatten(2)
 
 
+def _flash_attention_3(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:
+    import flash_attn_interface
+
+    return _package(flash_attn_interface, q, k, v, segments)
+
+
+def _flash_attention_2(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:
+    import flash_attn
+
+    return _package(flash_attn, q, k, v, segments)
+
+
 def _package(package: Any, q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:
-    """FlashAttention 2 and 3 share these two functions."""
+    """FlashAttention 2 and 3 share the names of two functions."""
     if segments is None:
         y = package.flash_attn_func(q, k, v, causal=True)
         return _output(y).flatten(2)

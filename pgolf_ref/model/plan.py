@@ -4,7 +4,7 @@ Invariants: computed once from the configuration; every saved output is used at 
 is that of no recurrence at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgolf_ref.config import ModelConfig
 from pgolf_ref.config.block import LANES
@@ -82,7 +82,5 @@ def _looped(config: ModelConfig, loops: int) -> list[tuple[int, int | None]]:
 def _joined(steps: list[Step], skips: bool) -> tuple[Step, ...]:
     """The outputs of the first half of the steps come back in the second half, last first."""
     half = len(steps) // 2 if skips else 0
-    sources = {half + i: (i, half - 1 - i) for i in range(half)}
-    return tuple(
-        Step(step.block, *sources.get(i, (None, None)), step.repeat, step.enters, step.lanes) for i, step in enumerate(steps)
-    )
+    skipping = [replace(step, skip=i, source=half - 1 - i) for i, step in enumerate(steps[half : 2 * half])]
+    return (*steps[:half], *skipping, *steps[2 * half :])
