@@ -87,9 +87,13 @@ def delta_of_window(score: Event, update: Event) -> bool:
 
 
 def context_only(run: StaticRun, update: Event) -> bool:
-    """Whether the loss of a step ends within its windows, and the claimed scores begin within theirs: where these do, as far as is known."""
+    """Whether the loss of a step ends within its windows, and the claimed scores begin within theirs: where these do, as far as is known.
+
+    The loss may begin at a fixed place, but not at one that is computed for the window: that may be where the scores begin.
+    """
     since = run.claim.since if run.claim is not None else frozenset()
-    return bool(since and update.until) and (bool(update.until & since) or not update.since)
+    computed = any(origin for origin, _ in update.since)
+    return bool(since and update.until) and not update.since & since and (bool(update.until & since) or not computed)
 
 
 def _same_place_before(earlier: Event, score: Event, update: Event) -> bool:
