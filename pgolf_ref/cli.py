@@ -103,6 +103,9 @@ def prepare(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Submission folder to write.")
 @click.option("--data", help="Data folder; replaces data.path of the recipe.")
 @click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
+@click.option("--scale", type=click.Choice(("full", "tiny")), default="full", show_default=True, help="tiny: seconds on a CPU.")
+@click.option("--dry-run", is_flag=True, help="Tell plan, parameters, memory and size, and stop.")
+@click.option("--accept-assumptions", is_flag=True, help="Run a recipe that fills gaps of its source with choices of our own.")
 @click.option("--name", help="Title of the submission; default: the recipe's name.")
 @click.option("--author", default="pgolf-train", show_default=True, help="Author in submission.json.")
 @click.option("--github-id", help="Account in submission.json; default: the author.")
@@ -112,17 +115,29 @@ def run(
     out: Path,
     data: str | None,
     overrides: tuple[str, ...],
+    scale: str,
+    dry_run: bool,
+    accept_assumptions: bool,
     name: str | None,
     author: str,
     github_id: str | None,
 ) -> None:
     """Train, export and score a recipe for several seeds, and write the submission folder."""
-    from pgolf_ref.config import load_recipe
+    from pgolf_ref.config import read_recipe
+    from pgolf_ref.config.scale import tiny
     from pgolf_ref.distributed import World
     from pgolf_ref.experiment import Author, run_experiment
+    from pgolf_ref.forecast import in_words
     from pgolf_ref.submission import mean_bpb
 
-    config = load_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
+    chosen = read_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
+    config = tiny(chosen.config) if scale == "tiny" else chosen.config
+    if dry_run:
+        click.echo(in_words(config))
+        return
+    if chosen.assumed and not accept_assumptions:
+        listed = "".join(f"\n  * {choice}" for choice in chosen.assumed)
+        raise UserError(f"{recipe} fills gaps of its source with choices of our own; run it with --accept-assumptions:{listed}")
     numbers = _seeds(seeds)
     world = World.from_environment(config.run.device)
     by = Author(name or f"Recipe {Path(recipe).stem}", author, github_id or author)
@@ -133,12 +148,12 @@ def run(
 
 
 @cli.command()
-def recipes() -> None:
-    """List the recipes."""
-    from pgolf_ref.config import recipe_names
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def recipes(form: str) -> None:
+    """List the recipes: parameters, forecast size of the artifact, source, published result, assumptions."""
+    from pgolf_ref.listing import as_json, as_text
 
-    for name in recipe_names():
-        click.echo(name)
+    click.echo(as_json() if form == "json" else as_text())
 
 
 def _seeds(text: str) -> list[int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pgolf_ref.config.root import Config
 from pgolf_ref.config.tables import from_dict
+from pgolf_ref.config.unspecified import refuse_unspecified
 from pgolf_ref.errors import ConfigError, UserError
 
 Tables = dict[str, Any]
@@ -84,6 +85,7 @@ def _read(name_or_path: str) -> Tables:
     elif name_or_path.endswith(".toml") and Path(name_or_path).is_file():
         source = Path(name_or_path)
     else:
+        refuse_unspecified(name_or_path)
         raise UserError(f"no recipe {name_or_path!r}: give one of {', '.join(recipe_names())} or the path of a .toml file")
     try:
         return tomllib.loads(source.read_text(encoding="utf-8"))

@@ -87,5 +87,5 @@ def test_broken_recipe_files_are_explained(tmp_path: Path, content: str, message
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(UserError, match="no recipe 'huge': give one of naive, tiny"):
+    with pytest.raises(UserError, match="no recipe 'huge': give one of caseops, naive, "):
         load_recipe("huge")

@@ -1,0 +1,78 @@
+"""What a recipe will take, before it is trained: parameters, bytes of the artifact, memory of weights and optimizer.
+
+The size is an estimate: weights of a row are taken as normal, so that a step of s standard deviations costs 2.047 - log2(s) bits
+after compression, and headers as nothing.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+
+from pgolf_ref.config import Config
+from pgolf_ref.model.gpt import GPT
+from pgolf_ref.model.plan import in_words as plan_in_words
+from pgolf_ref.model.plan import phases
+from pgolf_ref.quant.rtn import largest_code
+from pgolf_ref.registry import Entry, Group, registry
+
+NORMAL_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # differential entropy of the standard normal distribution
+TERNARY_BITS = 1.58  # of codes of normal weights at a scale of mean |w|
+FLOAT8_BITS = 6.5  # of normal weights with 3 bits of mantissa
+FLOAT32_BITS, SCALE_BITS = 32, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Parameters of the model, bytes of its artifact, bytes of weights, gradients and optimizer state on one device."""
+
+    parameters: int
+    artifact_bytes: int
+    training_bytes: int
+
+
+def forecast(config: Config) -> Forecast:
+    """Of a model that is built without memory for its weights."""
+    with torch.device("meta"):
+        entries = registry(GPT(config.model)).values()
+    bits = sum(_bits(entry, config) for entry in entries)
+    words = {Group.MATRIX: 3, Group.CONSTANT: 1}  # weight, gradient, momentum; Adam has two means
+    averaged = 1 if config.optim.ema_horizon > 0 else 0
+    training = 4 * sum(entry.count * (words.get(entry.group, 4) + averaged) for entry in entries)
+    return Forecast(sum(entry.count for entry in entries), math.ceil(bits / 8), training)
+
+
+def in_words(config: Config) -> str:
+    """What a dry run tells: the plan of each phase, parameters, memory and size."""
+    expected = forecast(config)
+    plans = [f"plan from {phase.start:g} of the run: {plan_in_words(phase.steps)}" for phase in phases(config.model)]
+    cap = config.export.cap_bytes
+    return "\n".join(
+        [
+            *plans,
+            f"parameters: {expected.parameters:,}",
+            f"weights, gradients and optimizer: {expected.training_bytes / 2**20:,.0f} MiB on one device, without activations",
+            f"artifact: about {expected.artifact_bytes:,} bytes of at most {cap:,} with the code",
+        ]
+    )
+
+
+def _bits(entry: Entry, config: Config) -> float:
+    """Of one parameter in the artifact."""
+    if entry.group in (Group.SCALAR, Group.CONSTANT):
+        return FLOAT32_BITS * entry.count
+    group = config.model.ternary_group
+    if group and entry.group is Group.MATRIX and entry.layer is not None:
+        return entry.count * (TERNARY_BITS + SCALE_BITS / group)
+    if config.export.float8:
+        return FLOAT8_BITS * entry.count
+    bits = config.export.matrix_bits if entry.group is Group.MATRIX else config.export.embedding_bits
+    columns = entry.shape[-1]
+    step = _largest_of(columns) / largest_code(bits)
+    return entry.count * max(0.0, NORMAL_BITS - math.log2(step)) + SCALE_BITS * entry.count / columns
+
+
+def _largest_of(count: int) -> float:
+    """The median of the largest of `count` normal numbers, without signs."""
+    return NormalDist().inv_cdf((1 + 0.5 ** (1 / count)) / 2)

@@ -1,0 +1,154 @@
+"""Every recipe: its size in full, and twenty steps of training in small."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from toys import CountingLoader, toy_vocabulary
+
+from pgolf_ref import log
+from pgolf_ref.cli import DONE, FAILED, main
+from pgolf_ref.clock import Clock
+from pgolf_ref.config import Config, load_recipe, read_recipe, recipe_names, to_dict
+from pgolf_ref.config.scale import tiny
+from pgolf_ref.errors import ConfigError, UserError
+from pgolf_ref.forecast import forecast
+from pgolf_ref.losses.objective import Objective
+from pgolf_ref.registry import registry
+from pgolf_ref.train import build_model, build_objective, train
+
+PUBLISHED = {
+    "naive": 17_059_912,
+    "pr1218": 34_401_371,
+    "sp8192": 35_944_536,
+    "pr1736": 35_989_658,
+    "caseops": 35_945_671,
+}
+ACTUAL_BYTES = {"naive": 15_815_847, "ternary": 15_994_000}  # of the recipes whose format is that of their source
+
+
+def in_small(name: str, *overrides: str) -> Config:
+    """A recipe at its tiny scale with a smaller vocabulary."""
+    return tiny(load_recipe(name, ["model.vocab_size=64", *overrides]))
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_builds_in_full_and_trains_in_small(name: str) -> None:
+    parameters = forecast(load_recipe(name)).parameters
+    assert parameters == PUBLISHED.get(name, parameters) > 0
+    config = in_small(name)
+    trained = train(config, CountingLoader(config), Clock(), log.silent(), vocabulary=toy_vocabulary(64))
+    assert trained.steps == 20
+    assert trained.model.plan == trained.model.phases[-1].steps
+    assert all(torch.isfinite(parameter).all() for parameter in trained.model.parameters())
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_parameter_of_a_recipe_gets_a_gradient(name: str) -> None:
+    """Within three steps, with every phase on from the first."""
+    config = in_small(name, "run.dtype=float64")
+    model = build_model(config, torch.device("cpu"))
+    model.use_vocabulary(toy_vocabulary(64))
+    objective = build_objective(model, config)
+    loader, learnt = CountingLoader(config), set[str]()
+    for step in range(3):
+        objective(*loader.batch(step, 0), torch.zeros(())).backward()
+        learnt |= _follow_the_gradient(objective)
+    assert learnt == {name for name, parameter in objective.named_parameters() if parameter.requires_grad}
+    assert set(registry(objective)) == {name for name, _ in objective.named_parameters()}
+
+
+def _follow_the_gradient(objective: Objective) -> set[str]:
+    """Names of the parameters with a gradient; each is moved along it, and the gradients are taken away."""
+    found = set()
+    for name, parameter in objective.named_parameters():
+        if parameter.grad is not None and parameter.grad.abs().max() > 0:
+            found.add(name)
+            with torch.no_grad():
+                parameter.sub_(parameter.grad.sign(), alpha=1e-3)
+        parameter.grad = None
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(ACTUAL_BYTES))
+def test_the_size_forecast_is_near_the_published_size(name: str) -> None:
+    assert forecast(load_recipe(name)).artifact_bytes == pytest.approx(ACTUAL_BYTES[name], rel=0.02)
+
+
+def test_a_tiny_recipe_keeps_every_switch() -> None:
+    """Texts, truth values and whether a number is zero are those of the recipe, but for the machine and the length."""
+    full, small = (to_dict(config)["model"] for config in (load_recipe("caseops"), tiny(load_recipe("caseops"))))
+
+    def switches(table: dict[str, object]) -> dict[str, object]:
+        return {
+            name: switches(value) if isinstance(value, dict) else value if isinstance(value, str | bool) else bool(value)
+            for name, value in table.items()
+        }
+
+    assert switches(full) == switches(small)
+
+
+def test_recipes_inherit_values_and_assumptions_but_no_source() -> None:
+    child, parent = read_recipe("parallel"), read_recipe("sp8192")
+    assert child.config.model.recurrence == parent.config.model.recurrence
+    assert child.source == "PR 1529"
+    assert set(parent.assumed) <= set(child.assumed)
+
+
+def test_a_recipe_that_extends_itself_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(f'extends = "{path}"\n', encoding="utf-8")
+    with pytest.raises(UserError, match="extends itself"):
+        read_recipe(str(path))
+
+
+def test_the_list_tells_what_is_known_of_each_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "--format", "json"]) == DONE
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == set(recipe_names())
+    assert all(row["source"] and row["published"] and row["artifact_bytes"] for name, row in rows.items() if name != "tiny")
+    assert rows["naive"]["assumed"] == [] and rows["sp8192"]["assumed"]
+
+
+def test_assumptions_have_to_be_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--recipe", "sp8192", "--out", str(tmp_path / "out")]) == FAILED
+    assert "--accept-assumptions" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_tells_plan_and_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--recipe", "sp8192", "--out", str(tmp_path / "out"), "--dry-run"]) == DONE
+    told = capsys.readouterr().out
+    assert "plan from 0.35 of the run: 0 1 2 3 4 5 3 4 | 5+7 3+6 4+5 5+4 6+3 7+2 8+1 9+0 10" in told
+    assert "parameters: 35,944,536" in told
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["semantic_attention", "dual-word-attention", "pooled_retrieval", "newSota"])
+def test_names_without_a_description_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="unspecified in the sources"):
+        load_recipe(name)
+    with pytest.raises(UserError, match="unspecified in the sources"):
+        load_recipe("tiny", [f"model.attention.{name}=true"])
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("model.recurrence.loops=2", "starts must|first must"),
+        ("model.recurrence.sequence=[1, 0]", "from block 0 on"),
+        ("model.recurrence.sequence=[0, 1, 1]", "must use every block"),
+        ("model.recurrence.film=true", "loops must be positive"),
+        ("model.block.mlp_widths=[8]", "one number per block"),
+        ("model.block.parallel=sideways", "must be one of none, gptj"),
+        ("model.block.drop_attention=[9]", "name distinct blocks"),
+        ("model.attention.rope_dims=3", "must be even"),
+        ("model.attention.max_document=3", "needs model.attention.documents"),
+        ("model.attention.xsa_last=99", "at most model.layers"),
+    ],
+)
+def test_impossible_models_are_refused(override: str, complaint: str) -> None:
+    extra = ["model.recurrence.last=9"] if "loops" in override else []
+    with pytest.raises(ConfigError, match=complaint):
+        load_recipe("tiny", [override, *extra])
