@@ -210,8 +210,11 @@ def scripts(draw: st.DrawFn) -> str:
     ]
     lines = ["g, TABLE, SEEN, n = 1, torch.zeros(1024), [], 3", "def helper(a, b):", "    return a * b + TABLE", "def f(v, w, n):"]
     lines += [f"    {line}" for line in dict.fromkeys(body)] + [f"    return {returned}"]
-    lines += ["h, state, total = model(x[:8]), torch.zeros(8), 0", "for i in range(100):", *(f"    {call}" for call in calls)]
-    return "\n".join([*lines, "total += F.cross_entropy(h, y).item()", 'print(f"val_bpb:{total:.4f}")', ""])
+    work = ["h, state, total = model(x[:8]), torch.zeros(8), 0", "for i in range(100):", *(f"    {call}" for call in calls)]
+    work += ["total += F.cross_entropy(h, y).item()", 'print(f"val_bpb:{total:.4f}")']
+    if draw(st.booleans()):
+        work = ["def main():", *(f"    {line}" for line in work), "main()"]
+    return "\n".join([*lines, *work, ""])
 
 
 @settings(max_examples=60, deadline=None)
