@@ -27,6 +27,7 @@ from pgolf_ref.evaluate.ttt import evaluate_score_first
 from pgolf_ref.files import write_bytes, write_text, writing
 from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
+from pgolf_ref.model.kernels import chosen
 from pgolf_ref.quant.artifact import export_model, format_name, load_model
 from pgolf_ref.train import train
 
@@ -161,7 +162,8 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     with clock.phase("evaluate", budget) as phase:
         model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
-        model.backend = config.run.attention
+        dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
+        model.backend = chosen(config.run.attention, world.device.type, dtype, documents)
         score, replay = score_windows(model, dataset, config, length, world)
     _report(log, f"{_label(config, '_')}_roundtrip", score, phase.seconds)
     if config.evaluate.stride < length:

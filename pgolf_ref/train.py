@@ -22,7 +22,7 @@ from pgolf_ref.log import Log
 from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.initialise import initialise, needs_tokens
-from pgolf_ref.model.kernels import described
+from pgolf_ref.model.kernels import chosen, described
 from pgolf_ref.optim.ema import WeightAverage
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.optim.schedule import lr_multiplier, momentum, progress
@@ -81,12 +81,13 @@ def train(
     """
     world = world or World.single(config.run.device)
     model = build_model(config, world.device)
-    model.backend = config.run.attention
+    documents = config.model.attention.documents
+    model.backend = chosen(config.run.attention, world.device.type, _activation_dtype(config.run), documents)
     if vocabulary is not None:
         model.use_vocabulary(vocabulary)
     log(f"model_params:{sum(p.numel() for p in model.parameters())}")
     log(f"world_size:{world.size} grad_accum_steps:{config.data.slots // world.size}")
-    log(described(model.backend, world.device.type, _activation_dtype(config.run), config.model.attention.documents))
+    log(described(model.backend, documents))
     log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
     trainer = _Trainer(config, model, loader, world)
     trainer.warm_up()

@@ -75,7 +75,8 @@ class GPT(nn.Module):
         extra = {} if self.value_embedding is None else self.value_embedding(tokens, dtype)
         attention, values = self.config.attention, Values()
         documents = segments(tokens, attention.max_document) if attention.documents else None
-        x, lane, outputs = x0, None, list[Tensor]()
+        outputs: list[Tensor] = []
+        x, lane = x0, None
         for number, step in enumerate(self.plan):
             adapt = unadapted if adapters is None else adapters(number)
             flow = Flow(documents, values, extra.get(step.block), x0, adapt, step.repeat, self.backend)

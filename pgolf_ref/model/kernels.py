@@ -33,8 +33,9 @@ Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 def attend(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None = None, backend: str = "auto") -> Tensor:
     """q (B, T, H, D), k and v (B, T, H_kv, D), numbers of documents (B, T) -> (B, T, H D)"""
-    name = chosen(backend, q.device.type, q.dtype, segments is not None)
-    return kernel(name)(q, k, v, segments)
+    if backend == "auto":
+        backend = chosen(backend, q.device.type, q.dtype, segments is not None)
+    return kernel(backend)(q, k, v, segments)
 
 
 def kernel(name: str) -> Kernel:
@@ -60,7 +61,6 @@ def chosen(backend: str, device: str, dtype: torch.dtype, documents: bool) -> st
 
 
 @lru_cache(maxsize=64)
-@torch.compiler.disable
 def works(name: str, device: str, dtype: torch.dtype, documents: bool) -> bool:
     """Whether an implementation takes a small input and gives the gradient."""
     if name == "blockwise":
@@ -75,10 +75,9 @@ def works(name: str, device: str, dtype: torch.dtype, documents: bool) -> bool:
     return True
 
 
-def described(backend: str, device: str, dtype: torch.dtype, documents: bool) -> str:
+def described(name: str, documents: bool) -> str:
     """What a log says of the implementation that will run."""
-    name = chosen(backend, device, dtype, documents)
-    return f"attention:{name}" + (" documents" if documents else "") + (" (chosen)" if backend == "auto" else "")
+    return f"attention:{name}" + (" documents" if documents else "")
 
 
 def _blockwise(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:

@@ -215,8 +215,8 @@ def test_an_implementation_that_does_not_work_is_told() -> None:
 
 
 def test_the_choice_is_announced() -> None:
-    assert described("auto", "cpu", torch.float32, False) == "attention:blockwise (chosen)"
-    assert described("math", "cpu", torch.float32, True) == "attention:math documents"
+    assert described(chosen("auto", "cpu", torch.float32, False), False) == "attention:blockwise"
+    assert described(chosen("math", "cpu", torch.float32, True), True) == "attention:math documents"
 
 
 def test_grouped_heads_are_repeated_heads() -> None:

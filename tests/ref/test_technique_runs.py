@@ -35,6 +35,34 @@ EMBEDDING = (
     "model.head.count_bias=true",
     "model.head.softcap_form=poly5",
 )
+MODEL = (
+    "model.layers=4",
+    "model.matrix_init=orthogonal",
+    "model.attention.xsa_last=3",
+    "model.attention.xsa_form=scaled",
+    "model.attention.rope_dims=2",
+    "model.attention.value_residual=cascade",
+    "model.attention.x0_value=0.3",
+    "model.attention.value_embedding_layers=[2]",
+    "model.attention.value_embedding_dim=4",
+    "model.attention.gate=output",
+    "model.attention.documents=true",
+    "model.attention.max_document=8",
+    "model.block.mlp_widths=[16, 24, 16, 8]",
+    "model.block.activation=leaky_relu2",
+    "model.block.skip_gates=true",
+    "model.block.canon=both",
+    "model.block.parallel=improved",
+    "model.block.parallel_from=3",
+    "model.recurrence.loops=2",
+    "model.recurrence.first=1",
+    "model.recurrence.last=2",
+    "model.recurrence.starts=[0.3, 0.6]",
+    "model.recurrence.untied_mlp=true",
+    "model.recurrence.pass_embedding=true",
+    "model.recurrence.film=true",
+    "model.recurrence.reinject=true",
+)
 LOSSES = (
     "losses.word_start_weight=1.5",
     "losses.word_start_weight_initial=0.1",
@@ -49,7 +77,7 @@ LOSSES = (
 
 def test_an_artifact_gives_back_a_model_with_every_technique() -> None:
     """Exporting what was read back gives the same bytes, and its model computes with those weights."""
-    config = small(*EMBEDDING)
+    config = small(*EMBEDDING, *MODEL)
     data = export_model(random_model(config), config)
     loaded = load_model(data)
     assert export_model(loaded, config) == data
@@ -63,7 +91,7 @@ def test_an_artifact_gives_back_a_model_with_every_technique() -> None:
 
 def test_a_run_with_every_technique_is_trained_and_scored(tmp_path: Path) -> None:
     """All at once; the auxiliary heads are not in the artifact, whose score is the claim."""
-    config = brisk(*EMBEDDING, *LOSSES, "ttt.hash_rows=32")
+    config = brisk(*EMBEDDING, *MODEL, *LOSSES, "ttt.hash_rows=32")
     result = run_seed(with_seed(config, 3, config.data.path), "# script", tmp_path, World.single())
     assert 0 < result.val_bpb < 20
     names = {name for name, _ in load_model((tmp_path / "model_seed3.pgolf").read_bytes()).named_parameters()}
