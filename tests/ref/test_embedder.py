@@ -217,7 +217,7 @@ def test_without_isolation_the_document_before_is_seen(name: str) -> None:
 
 def test_nothing_is_there_when_all_is_off() -> None:
     embedding = {name for name in registry(GPT(small().model)) if not name.startswith("blocks.")}
-    assert embedding == {"embedding.table", "skip_weights"}
+    assert embedding == {"embedding.table", "skips.weight"}
 
 
 NEUTRAL = sorted({"bigram", "trigram", "separate", "columns", "boost", "after norm", "bytes", "position", "token smear", "kinds"})
