@@ -1,7 +1,9 @@
 """Every recipe: its size in full, and twenty steps of training in small."""
 
 import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +27,7 @@ PUBLISHED = {
     "pr1736": 35_989_658,
     "caseops": 35_945_671,
 }
+EXPERIMENTS = tomllib.loads((Path(__file__).parents[2] / "bench" / "experiments.toml").read_text(encoding="utf-8"))["experiment"]
 ACTUAL_BYTES = {"naive": 15_815_847, "ternary": 15_994_000}  # of the recipes whose format is that of their source
 
 
@@ -152,3 +155,17 @@ def test_impossible_models_are_refused(override: str, complaint: str) -> None:
     extra = ["model.recurrence.last=9"] if "loops" in override else []
     with pytest.raises(ConfigError, match=complaint):
         load_recipe("tiny", [override, *extra])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: f"{e['number']}-{e['name']}")
+def test_an_experiment_is_a_few_overrides_of_its_recipe(experiment: dict[str, Any]) -> None:
+    """It differs from the recipe, builds in full, and computes a finite loss in small."""
+    full = load_recipe(experiment["recipe"], experiment["set"])
+    assert full != load_recipe(experiment["recipe"])
+    assert forecast(full).parameters > 0
+    config = in_small(experiment["recipe"], *(item for item in experiment["set"] if "vocab_size" not in item))
+    model = build_model(config, torch.device("cpu"))
+    model.use_vocabulary(toy_vocabulary(64))
+    with torch.no_grad():
+        loss = build_objective(model, config)(*CountingLoader(config).batch(0, 0), torch.zeros(()))
+    assert torch.isfinite(loss)
