@@ -107,9 +107,16 @@ def hidden_channels(config: ModelConfig, layer: int) -> int:
     return config.block.mlp_widths[layer] if config.block.mlp_widths else config.mlp_mult * config.dim
 
 
-def hidden_total(config: ModelConfig) -> int:
-    """Hidden channels of all MLPs, without going through the blocks: a description may claim any number of them."""
-    b = config.block
+def weights_at_least(config: ModelConfig) -> int:
+    """Weights of the blocks and of value embeddings, at least.
+
+    Without going through the blocks: a description may claim any number of them.
+    """
+    a, b, dim = config.attention, config.block, config.dim
     if b.mlp_widths:
-        return sum(width for layer, width in enumerate(b.mlp_widths) if layer not in b.drop_mlp)
-    return (config.layers - len(b.drop_mlp)) * config.mlp_mult * config.dim
+        hidden = sum(width for layer, width in enumerate(b.mlp_widths) if layer not in b.drop_mlp)
+    else:
+        hidden = (config.layers - len(b.drop_mlp)) * config.mlp_mult * dim
+    attending = config.layers - len(b.drop_attention)
+    tables = config.vocab_size * a.value_embedding_dim if a.value_embedding_layers else 0
+    return (hidden + 2 * attending * dim) * dim + tables

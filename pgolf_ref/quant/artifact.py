@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pgolf_ref.config import Config, ExportConfig, ModelConfig, from_dict
 from pgolf_ref.errors import ConfigError
-from pgolf_ref.model.block import hidden_total
+from pgolf_ref.model.block import weights_at_least
 from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.container import ContainerError, read_container, write_container
@@ -50,7 +50,7 @@ def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     """The model in an artifact, on the CPU in float32; `dtype` of activations, None is float32 too."""
     arrays, meta = read_container(data)
     config = _described(meta)
-    at_least = config.vocab_size * table_width(config) + hidden_total(config) * config.dim
+    at_least = config.vocab_size * table_width(config) + weights_at_least(config)
     if at_least > PER_BYTE * sum(array.size for array in arrays.values()):
         raise ContainerError("the artifact describes a larger model than its arrays can fill; export it again")
     with torch.random.fork_rng(devices=[]):

@@ -221,6 +221,19 @@ def test_arrays_that_do_not_fit_the_model_are_refused() -> None:
         "a wrong description": (found, {"model": {**meta["model"], "dim": "64"}}),
         "an impossible description": (found, {"model": {**meta["model"], "heads": 3}}),
         "a model without end": (found, {"model": {**meta["model"], "layers": 10**9}}),
+        "wide blocks without an MLP": (
+            found,
+            {"model": {**meta["model"], "dim": 40_000, "block": {**meta["model"]["block"], "drop_mlp": [0, 1, 2]}}},
+        ),
+        "a wide embedding of values": (
+            found,
+            {
+                "model": {
+                    **meta["model"],
+                    "attention": {**meta["model"]["attention"], "value_embedding_layers": [0], "value_embedding_dim": 10**9},
+                }
+            },
+        ),
     }
     for what, (content, description) in broken.items():
         with pytest.raises(ContainerError, match="export it again"):
