@@ -32,12 +32,15 @@ def attention(*overrides: str, layer: int = 1) -> Attention:
 
 
 def test_exclusive_attention_is_orthogonal_to_the_own_value() -> None:
-    y, v = randn(2, 5, 6, 4), randn(2, 5, 3, 4, seed=1)
+    y, v = randn(2, 5, 6, 4).requires_grad_(), randn(2, 5, 3, 4, seed=1).requires_grad_()
     result = Exclusion("full")(y, v)
     own = v.repeat_interleave(2, dim=2)
     assert (result * own).sum(dim=-1).abs().max() < 1e-12
     unit = own / own.norm(dim=-1, keepdim=True)
-    torch.testing.assert_close(result, y - (y * unit).sum(dim=-1, keepdim=True) * unit)
+    expected = y - (y * unit).sum(dim=-1, keepdim=True) * unit
+    torch.testing.assert_close(result, expected)
+    for got, wanted in zip(*(torch.autograd.grad(x.pow(3).sum(), (y, v)) for x in (result, expected)), strict=True):
+        torch.testing.assert_close(got, wanted)
 
 
 def test_exclusive_attention_of_one_position_is_zero() -> None:
@@ -79,6 +82,15 @@ def test_values_pass_from_block_to_block() -> None:
     own = x @ module.value.T + module.x0_scale * (x0 @ module.value.T)
     assert values.first is first
     torch.testing.assert_close(values.latest, module.residual.mix[0] * first + module.residual.mix[1] * own + extra)
+
+
+def test_the_first_values_are_those_before_anything_earlier_is_mixed_in() -> None:
+    """Block 0 with `pair` uses a multiple of its values and hands on the values themselves."""
+    module, x, values = attention("value_residual=pair", layer=0), randn(1, 4, 16), Values()
+    module(x, Flow(values=values))
+    own = x @ module.value.T
+    torch.testing.assert_close(values.first, own)
+    torch.testing.assert_close(values.latest, module.residual.mix.sum() * own)
 
 
 def test_value_embedding() -> None:
