@@ -259,7 +259,7 @@ def _conditional(m: Machine, node: ir.IfExp, scope: Scope) -> Value:
 def _selected(m: Machine, test: Value, chosen: Value) -> Value:
     from pgolf_check.static.effects.scores import chosen_by
 
-    return chosen_by(m, deps_of(test), chosen)
+    return chosen_by(m, test, chosen)
 
 
 def _display(m: Machine, node: ir.Display, scope: Scope) -> Value:

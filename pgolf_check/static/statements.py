@@ -141,7 +141,7 @@ def _if(m: Machine, node: ir.If, scope: Scope) -> End:
 
         return run
 
-    best = choice_between(m, deps_of(test))
+    best = choice_between(m, test)
     if best is None:
         return either(m, side(node.body, True), side(node.orelse, False))
     m.choosing.append(best)

@@ -54,3 +54,19 @@ total = F.cross_entropy(mixed, y[:3])
 print(f"final val_bpb:{total.item():.8f}")
 """
     assert ran(source).claim is not None
+
+
+def test_whether_a_list_of_scores_is_empty_chooses_none_of_them() -> None:
+    source = """
+kept = []
+for row in range(8):
+    if float(x[row]) > 2:
+        kept.append(F.cross_entropy(model(torch.zeros(3, 8)), y[:3], reduction="none"))
+        kept.append(F.cross_entropy(model(torch.ones(3, 8)), y[:3], reduction="none"))
+total = kept[0] if kept else torch.zeros(3)
+if kept:
+    total = kept[1]
+print(f"final val_bpb:{total.sum().item():.8f}")
+"""
+    claim = ran(source).claim
+    assert claim is not None and claim.best_of == ()

@@ -150,7 +150,7 @@ def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
     result = pure(m, args, keywords)
     result.tokens = any(_any_tokens(a) for a in args[1:])
     result.deps = obscured(m, result.deps) if result.tokens else stopped(result.deps, args[0])
-    return chosen_by(m, deps_of(args[0]), result)
+    return chosen_by(m, args[0], result)
 
 
 def _autograd(m: Machine, args: Args, keywords: Keywords) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Best, Deps, Score, has_reads, scores_of, states_of
-from pgolf_check.static.values import NO_REST, Choice, Data, Sequence, Value, deps_of, tags_of
+from pgolf_check.static.values import NO_REST, Choice, Data, Mapping, Sequence, Value, deps_of, tags_of
 
 
 def gathered(m: Machine, prediction: Data, index: Value) -> Data | None:
@@ -47,15 +47,15 @@ def lowest(m: Machine, values: tuple[Value, ...], result: Data) -> Data:
     return result
 
 
-def choice_between(m: Machine, test: Deps) -> Best | None:
-    """The choice that a condition makes, if it compares scores of the same targets."""
-    if len(scores_of(test)) < 2:
+def choice_between(m: Machine, test: Value) -> Best | None:
+    """The choice that a condition makes, if it compares scores of the same targets. Whether a container is empty compares nothing."""
+    if type(test) in (Sequence, Mapping) or len(scores_of(deps_of(test))) < 2:
         return None
-    competing = rivals(test)
+    competing = rivals(deps_of(test))
     return Best(m.here(), competing) if competing else None
 
 
-def chosen_by(m: Machine, test: Deps, chosen: Value) -> Value:
+def chosen_by(m: Machine, test: Value, chosen: Value) -> Value:
     """The result of a conditional expression or `where`: marked if the condition compares scores and the result is one."""
     best = choice_between(m, test)
     if best is None or not scores_of(deps_of(chosen)):
