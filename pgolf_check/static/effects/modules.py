@@ -162,11 +162,21 @@ def module_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, 
     if name in ("register_forward_hook", "register_forward_pre_hook") and args:
         hooks = receiver.attrs.get("__hooks__", ())
         m.heap.put_item(receiver.attrs, "__hooks__", Sequence("list", (*getattr(hooks, "items", ()), args[0])))
-        return Data()
+        handle = Instance(HANDLE)
+        handle.held = (receiver, args[0])
+        return handle
     if name == "zero_grad":
         clear_gradients(m, receiver)
         return None
     return receiver
+
+
+def remove_hook(m: Machine, handle: Instance) -> None:
+    """`handle.remove()`: the module forgets the hook that it registered when the handle was made."""
+    module, hook = handle.held
+    hooks = module.attrs.get("__hooks__")
+    if type(hooks) is Sequence:
+        m.heap.put_item(module.attrs, "__hooks__", Sequence("list", tuple(h for h in hooks.items if h is not hook)))
 
 
 def run_hooks(m: Machine, instance: Instance, args: tuple[Value, ...], result: Value) -> None:
@@ -269,6 +279,7 @@ def call_external_instance(m: Machine, instance: Instance, args: tuple[Value, ..
     return Data(through_module(m, path, args, keywords, deps))
 
 
+HANDLE = "torch.utils.hooks.RemovableHandle"
 WRAPPED = ("module", "_orig_mod")
 """Where DistributedDataParallel and torch.compile keep the module that they wrap; here the wrapper is the module."""
 

@@ -11,6 +11,7 @@ import math
 from pgolf_check.static.effects import computations, distributed, files, functional, mixing, native, system
 from pgolf_check.static.effects.builtins import BUILTINS
 from pgolf_check.static.effects.modules import (
+    HANDLE,
     MODULE_METHODS,
     OPTIMIZER_METHODS,
     is_optimizer,
@@ -18,6 +19,7 @@ from pgolf_check.static.effects.modules import (
     new_module,
     new_optimizer,
     optimizer_method,
+    remove_hook,
     states_in,
 )
 from pgolf_check.static.effects.options import parser_method
@@ -140,6 +142,8 @@ def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keyw
     if isinstance(cls, str):
         if cls == native.LIBRARY:
             return native.call_native(m, name, args)
+        if cls == HANDLE:
+            return remove_hook(m, receiver) if name == "remove" else None
         if cls in files.FILE_CLASSES:
             return files.file_method(m, receiver, name, args)
         if cls.startswith("torch.optim") and name in OPTIMIZER_METHODS:
