@@ -133,8 +133,8 @@ class Region:
         """False only if the two regions certainly share no position."""
         if self.stream != other.stream:
             return False
-        if self.positions is not None and other.positions is not None:
-            return bool(self.positions & other.positions)
+        if self.positions is not None and other.positions is not None and not self.positions & other.positions:
+            return False
         theirs = _by_loop(other.iterations)
         return all(numbers & theirs[loop] for loop, numbers in _by_loop(self.iterations).items() if loop in theirs)
 
