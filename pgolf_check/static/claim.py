@@ -17,6 +17,8 @@ TOLERANCE = 1e-5
 SCORE = re.compile("bpb", re.IGNORECASE)
 FEWEST_DIGITS = 4
 """Headlines with fewer decimals are taken to have lost zeros."""
+PICKED = ("key", "text", "spread", "expert")
+"""Kinds of mixtures that the token being scored decides."""
 
 
 def claimed_lines(submission: Submission) -> list[FinalLine]:
@@ -124,8 +126,12 @@ def _printed_by(reports: Sequence[Event], lines: Sequence[FinalLine]) -> list[Ev
 
 
 def too_good(report: Event) -> bool:
-    """Whether a score was computed with a state that had seen its tokens, or was chosen among several."""
-    return bool(report.best_of) or any(update.overlaps(score) for score in report.scores for update in score.seen)
+    """Whether a score was computed with a state that had seen its tokens, chosen among several, or mixed with what the target picked."""
+    return (
+        bool(report.best_of)
+        or any(m.kind in PICKED for m in report.mixtures)
+        or any(update.overlaps(score) for score in report.scores for update in score.seen)
+    )
 
 
 def matches(template: str, line: str) -> bool:

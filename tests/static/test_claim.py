@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from submissions import final, log, run, submission
 
-from pgolf_check.model import Event, EventKind, Location, Region
+from pgolf_check.model import Event, EventKind, Location, Mixture, Region
 from pgolf_check.static.claim import claimed_lines, find_claim, matches
 from pgolf_check.submission.model import Metadata, Submission
 
@@ -57,6 +57,12 @@ def test_a_claim_that_no_line_states_is_sure_only_if_every_report_leaks(first: b
     reports = [report(3, "final_a val_bpb:{}", leaks=first), report(4, "final_b val_bpb:{}", leaks=second)]
     found = find_claim(reports, claiming(1.0, ("final_a", 1.2), ("final_b", 1.1)))
     assert found == (reports[1], sure)
+
+
+@pytest.mark.parametrize(("kind", "sure"), [("key", True), ("native", False)])
+def test_a_claim_that_no_line_states_is_sure_if_the_target_decides_every_report(kind: str, sure: bool) -> None:
+    mixed = Event(EventKind.REPORT, 1, HERE, mixtures=(Mixture(kind, HERE),), text="a val_bpb:{}")
+    assert find_claim([mixed], claiming(1.5, ("a", 1.2))) == (mixed, sure)
 
 
 def test_a_report_that_printed_worse_scores_than_the_claim_is_not_the_claim() -> None:
