@@ -10,6 +10,7 @@ from pgolf_check.model import Location, Step
 from pgolf_check.static import ir
 from pgolf_check.static.walk import calls, dotted, walk
 
+HOOK = "register_forward_hook"
 SHARDS = "train_*"
 """What the glob of the training shards ends in, before the suffix."""
 
@@ -20,7 +21,7 @@ def calibration_after_training(path: str, module: ir.Module) -> tuple[Step, ...]
     Also () where the loop's limit has something taken off it: then time may be set aside.
     """
     functions = {node.name: node for node in walk(module) if isinstance(node, ir.Function)}
-    hooking = {name for name, function in functions.items() if _calls(function, "register_forward_hook")}
+    hooking = {name for name, function in functions.items() if _calls(function, HOOK)}
     shards = _names_of_shards(module)
     for body in (module.body, *(function.body for function in functions.values())):
         loops = [index for index, node in enumerate(body) if isinstance(node, ir.While | ir.For) and _calls(node, "backward")]

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from pgolf_check.model import Answer, Certainty, Figure, Finding, Severity, Step, Witness
 from pgolf_check.rules.answers import failed, not_analysed, not_applicable
-from pgolf_check.rules.calibration_source import calibration_after_training
+from pgolf_check.rules.calibration_source import HOOK, calibration_after_training
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.runs import LoggedRun, counted_runs, is_record
 from pgolf_check.rules.source import lowered
+from pgolf_check.rules.words import words
 from pgolf_check.submission.model import Calibration, Run
 
 CODE = "D103"
@@ -35,7 +36,8 @@ def check(facts: Facts) -> Answer:
 def _by_source(facts: Facts) -> Answer:
     """What the entry script shows where no log tells how long it trained."""
     script = facts.submission.scripts.get(facts.submission.entry)
-    module = lowered(script.text) if script is not None and script.text is not None else None
+    text = script.text if script is not None else None
+    module = lowered(text) if text is not None and HOOK in words(text) else None
     steps = calibration_after_training(facts.submission.entry, module) if module is not None else ()
     if not steps:
         return not_analysed(CODE, "no log states the training time of a finished run")

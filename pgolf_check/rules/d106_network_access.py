@@ -15,6 +15,7 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.local_code import local_files
 from pgolf_check.rules.runs import is_record
 from pgolf_check.rules.source import reading
+from pgolf_check.rules.words import words
 from pgolf_check.static import ir
 from pgolf_check.static.walk import dotted, library_name, walk
 from pgolf_check.submission.model import Submission
@@ -31,6 +32,15 @@ COMMAND = re.compile(
     r"\bhuggingface-cli +download|\bgsutil +cp|\baws +s3"
 )
 
+PROCESS = re.compile(r"subprocess|system|popen|exec\w+|spawn\w+")
+NAMED = frozenset(
+    "urlopen urlretrieve urllib3 requests httpx hf_hub_download snapshot_download HfFileSystem load_dataset wget gdown hub "
+    "create_connection socket get_kernel tensorflow_datasets".split()
+)
+"""Words without which no call can match FETCHES."""
+PROGRAMS = frozenset("pip pip3 conda apt curl wget git hf huggingface gsutil aws".split())
+"""Words without which no command can match COMMAND."""
+
 
 def check(facts: Facts) -> Answer:
     submission = facts.submission
@@ -45,7 +55,7 @@ def check(facts: Facts) -> Answer:
 
 def _of_script(facts: Facts, submission: Submission, path: str) -> Iterator[Finding]:
     script = submission.scripts.get(path)
-    read = reading(script.text) if script is not None and script.text is not None else None
+    read = reading(script.text) if script is not None and script.text is not None and _may_fetch(script.text) else None
     fetching = [(call, what) for call in read.calls if (what := _fetches(call, read.bound))] if read is not None else []
     started = _started(read.module) if read is not None and fetching else frozenset()
     for call, what in fetching:
@@ -56,16 +66,21 @@ def _of_script(facts: Facts, submission: Submission, path: str) -> Iterator[Find
         yield Finding(CODE, Witness.PAPER, Certainty.LIKELY, told, (place,), ceiling=ceiling)
 
 
+def _may_fetch(text: str) -> bool:
+    found = words(text)
+    return not found.isdisjoint(NAMED) or (not found.isdisjoint(PROGRAMS) and any(PROCESS.fullmatch(word) for word in found))
+
+
 def _fetches(call: ir.Call, bound: dict[str, str]) -> str:
     """What a call fetches with; "" if it stays on the machine."""
     name = library_name(call, bound)
     if FETCHES.fullmatch(name):
         return name
     if STARTS.fullmatch(name):
-        words = [
+        texts = [
             part.value for a in call.args for part in walk(a.value) if isinstance(part, ir.Const) and isinstance(part.value, str)
         ]
-        found = COMMAND.search(" ".join(words) + " .")
+        found = COMMAND.search(" ".join(texts) + " .")
         return " ".join(found[0].split()[:2]) if found else ""
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -9,6 +10,7 @@ from pgolf_check.model import Answer, Certainty, Finding, Location, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.source import reading
+from pgolf_check.rules.words import words
 from pgolf_check.static import ir
 from pgolf_check.static.walk import calls, library_name
 from pgolf_check.stats.pieces import read_pieces
@@ -19,6 +21,8 @@ ENCODES = frozenset(
     {"encode", "Encode", "EncodeAsIds", "encode_as_ids", "encode_ordinary", "encode_batch", "encode_ordinary_batch"}
 )
 FOLDS = frozenset({"lower", "casefold", "upper"})
+ENCODING = re.compile(rf"\b(?:{'|'.join(sorted(ENCODES))})\b(?!\s*\(\s*(?:[\"'][-\w]*[\"']\s*)?\))")
+"""A name that encodes, but where it is called with nothing or with the name of a codec."""
 
 
 def check(facts: Facts) -> Answer:
@@ -38,7 +42,8 @@ def _models(facts: Facts) -> Iterator[Finding]:
 
 def _folded(script: Script) -> Iterator[Finding]:
     """The calls that encode a text whose letters were changed in the same expression."""
-    read = reading(script.text) if script.text is not None else None
+    text = script.text
+    read = reading(text) if text is not None and _may_fold(text) else None
     if read is None:
         return
     for call in read.calls:
@@ -48,3 +53,8 @@ def _folded(script: Script) -> Iterator[Finding]:
                 if method in FOLDS and not inner.args or library_name(inner, read.bound) == "unicodedata.normalize":
                     told = f"text is changed by {method or 'normalize'} before it is encoded"
                     yield Finding(CODE, Witness.PAPER, Certainty.LIKELY, told, (Location(script.path, *ir.place(call.at)),))
+
+
+def _may_fold(text: str) -> bool:
+    """Whether a call that encodes something, and a name that changes letters, stand in the source."""
+    return not words(text).isdisjoint(FOLDS | {"normalize"}) and ENCODING.search(text) is not None

@@ -6,6 +6,7 @@ the edition's packages. An absent one is a possible finding only: the reviewer m
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from pgolf_check.rules.source import parsed
 from pgolf_check.static import ir
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.submission.model import Submission
+from pgolf_check.submission.syntax import syntax
 
 CODE = "P103"
+PACKAGE = "__package__"
 
 
 def check(facts: Facts) -> Answer:
@@ -29,25 +32,42 @@ def check(facts: Facts) -> Answer:
         return not_applicable(CODE, "there is no script, see P101")
     if script.text is None:
         return not_analysed(CODE, f"{script.path} cannot be read, see X101")
-    module = parsed(script.text)
-    if isinstance(module, CannotParse):
-        if _compiles(script.text):
-            return not_analysed(CODE, f"{script.path} is valid for this interpreter, but the checker's parser refuses it: {module}")
-        place = Location(script.path, module.line, module.column)
-        return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {module}", place)])
-    present = _present(facts)
-    if "__package__" in module.locals:
-        present.update({".", ".."})
-    return failed(CODE, [_absent(script.path, at, name) for at, name in _imports(module) if name not in present])
+    tree = syntax(script.text)
+    if tree is not None:
+        imports, in_package = list(_imports(tree)), _names_its_package(script.text, tree)
+    else:
+        module = parsed(script.text)
+        if isinstance(module, CannotParse):
+            place = Location(script.path, module.line, module.column)
+            return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {module}", place)])
+        imports, in_package = list(_later_imports(module)), PACKAGE in module.locals
+    present = _present(facts) | ({".", ".."} if in_package else set())
+    return failed(CODE, [_absent(Location(script.path, *at), name) for at, name in imports if name not in present])
 
 
-def _imports(module: ir.Module) -> Iterator[tuple[int, str]]:
-    """(place, top-level name) of each import that runs unconditionally; a relative one is named by its dots."""
+def _imports(tree: ast.Module) -> Iterator[tuple[tuple[int, int], str]]:
+    """((line, column), top-level name) of each import that runs unconditionally; a relative one is named by its dots."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (((node.lineno, node.col_offset + 1), item.name.partition(".")[0]) for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.lineno, node.col_offset + 1), "." * node.level or (node.module or "").partition(".")[0]
+
+
+def _later_imports(module: ir.Module) -> Iterator[tuple[tuple[int, int], str]]:
+    """As `_imports`, of a source in a grammar that is later than this interpreter's."""
     for node in module.body:
         if isinstance(node, ir.Import):
-            yield from ((node.at, dotted.partition(".")[0]) for dotted, _, _ in node.items)
+            yield from ((ir.place(node.at), dotted.partition(".")[0]) for dotted, _, _ in node.items)
         elif isinstance(node, ir.ImportFrom):
-            yield node.at, "." * node.level or node.module.partition(".")[0]
+            yield ir.place(node.at), "." * node.level or node.module.partition(".")[0]
+
+
+def _names_its_package(text: str, tree: ast.Module) -> bool:
+    """Whether the script sets the name against which relative imports are resolved."""
+    return PACKAGE in text and any(
+        isinstance(node, ast.Name) and node.id == PACKAGE and isinstance(node.ctx, ast.Store) for node in ast.walk(tree)
+    )
 
 
 def _present(facts: Facts) -> set[str]:
@@ -72,18 +92,7 @@ def _required(submission: Submission) -> set[str]:
     return names
 
 
-def _compiles(text: str) -> bool:
-    import ast
-
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def _absent(path: str, at: int, name: str) -> Finding:
-    place = Location(path, *ir.place(at))
+def _absent(place: Location, name: str) -> Finding:
     if name.startswith("."):
         return _finding(Certainty.LIKELY, "imports relative to a package, but runs as a script, which has none", place)
     told = f"imports {name!r}, which is not in the folder, the standard library, requirements.txt or the edition's packages"

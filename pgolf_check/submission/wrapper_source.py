@@ -6,9 +6,10 @@ Python's own parser reads the statements; where its grammar is too old for one o
 from __future__ import annotations
 
 import ast
-import warnings
+import copy
 from dataclasses import dataclass
 
+from pgolf_check.submission.syntax import syntax
 from pgolf_check.submission.wrapper_values import LONG
 
 GRADIENTS = frozenset({"backward", "value_and_grad"})
@@ -35,7 +36,7 @@ class Statement:
 
 def statements(text: str, *, later_grammar: bool = True) -> list[Statement] | None:
     """The top-level statements, or None if the text cannot be parsed; by libcst, which is slow, only where it may matter."""
-    tree = _parse(text)
+    tree = syntax(text)
     if tree is None:
         return _by_libcst(text) if later_grammar else None
     lines = text.split("\n")
@@ -47,15 +48,6 @@ def statements(text: str, *, later_grammar: bool = True) -> list[Statement] | No
 def _alone(tree: ast.Module, node: ast.stmt) -> bool:
     """Whether no other top-level statement shares a line with this one."""
     return not any(o is not node and o.lineno <= (node.end_lineno or 0) and node.lineno <= (o.end_lineno or 0) for o in tree.body)
-
-
-def _parse(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _by_libcst(text: str) -> list[Statement] | None:
@@ -74,7 +66,7 @@ def _by_libcst(text: str) -> list[Statement] | None:
     found: list[Statement] = []
     for node in module.body:
         source = module.code_for_node(node).strip("\n")
-        tree = _parse(source)
+        tree = syntax(source)
         found.append(Statement(source, tuple(tree.body) if tree is not None else ()))
     return found
 
@@ -121,7 +113,7 @@ class _OwnNames(ast.NodeTransformer):
 def trailing(after: list[Statement]) -> list[str]:
     """The code that follows the execution of the program, in its terms."""
     return [
-        ast.unparse(_OwnNames().visit(node)) if "[" in statement.text else ast.unparse(node)
+        ast.unparse(_OwnNames().visit(copy.deepcopy(node))) if "[" in statement.text else ast.unparse(node)
         for statement in after
         for node in statement.nodes
     ]

@@ -1,0 +1,213 @@
+"""What the paper witness finds over all pull request heads: by rule, the implied bytes, the claims, the time. Writes bench/paper.md.
+
+    python -m bench.heads GIT_DIR --out DIR
+    python -m bench.paper DIR/list.txt [--jobs N]
+
+Every folder is judged as `pgolf-check corpus` does it, merged records excused; then its claim is held against its logs once more, for its
+class, and scripts whose plain total is over the cap are packed in every way, for the time that this takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgolf_check.corpus.pool import Answered, judge_all
+from pgolf_check.corpus.worker import Options
+from pgolf_check.model import Report, Severity, Status, Witness
+from pgolf_check.rules.rulebook import load_rulebook
+from pgolf_check.stats.claims import Standing, headline
+from pgolf_check.stats.size import packed_size
+from pgolf_check.submission.load import load
+
+HERE = Path(__file__).resolve().parent
+RIGHT_BYTES = range(151_070_000, 151_090_001)
+"""Bytes of the full validation split, however it is cut into tokens; the trimmed tail moves them by some thousand."""
+EARLIER = (
+    ("pull requests with an implied byte count", "1,198"),
+    ("of these within 0.4 % of the full split", "1,109"),
+    ("folders with a claim and a log that states scores", "1,257"),
+    ("claim is the score of one run", "664"),
+    ("claim is a mean over the runs", "485"),
+    ("claim is contradicted", "105 (8.4 %)"),
+)
+"""The figures of an earlier survey of the same heads, by other parsers."""
+DIFFERENCES = """\
+The survey counted every folder once, although several pull requests hold the same one; here each pull request's copy counts, the folders
+inherited from a fork included, up to eight of one pull request. A contradicted claim is three classes here: better than any logged score,
+which blocks a record where the gap is more than runs differ; other than every logged score; and that of a diagnostic line only, such as the
+model before quantisation. A claim is looked for among all final lines of every run, under the label that the log gives them, and its own
+decimals are its tolerance, where the survey compared the last final line and allowed 1e-5. The implied bytes of a pull request are within the
+range only if those of every run of all its folders are; the survey took the line with the most digits, and a wider range.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The claim of one folder and the time that packing its script takes."""
+
+    standing: Standing | None
+    packing_seconds: float | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("list", type=Path, help="the list.txt of bench.heads: one folder a line")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=HERE / "paper.md")
+    args = parser.parse_args()
+    paths = args.list.read_text().split("\n")[:-1]
+    began = time.perf_counter()
+    answers = list(judge_all(paths, Options(witnesses=frozenset({Witness.PAPER})), jobs=args.jobs))
+    wall = time.perf_counter() - began
+    reports = {a.path: a.result for a in answers if isinstance(a.result, Report)}
+    packed = [path in reports and "packed_total" in figures(reports[path]) for path in paths]
+    with ProcessPoolExecutor(args.jobs) as pool:
+        measured = dict(zip(paths, pool.map(measure, paths, packed, chunksize=16), strict=True))
+    readings = [json.loads(line) for line in (HERE / "readings.jsonl").read_text().splitlines()]
+    text = page(reports, answers, measured, (args.jobs, wall), [r for r in readings if r["witness"] == "paper"])
+    args.out.write_text(text, encoding="utf-8")
+
+
+def measure(path: str, is_packed: bool) -> Measured:
+    submission = load(path)
+    claim, script = headline(submission), submission.scripts.get(submission.entry)
+    if not is_packed or script is None or script.text is None:
+        return Measured(claim.standing if claim else None, None)
+    began = time.perf_counter()
+    packed_size(script.text)
+    return Measured(claim.standing if claim else None, time.perf_counter() - began)
+
+
+def figures(report: Report) -> dict[str, object]:
+    return {figure.name: figure.value for answer in report.answers for figure in answer.figures}
+
+
+def pull_request(path: str) -> str:
+    """The folder of `bench.heads` that a path lies in: one for each pull request."""
+    found = re.search(r"/(\d+-[0-9a-f]{8})/", path)
+    return found[1] if found else path
+
+
+def page(
+    reports: dict[str, Report],
+    answers: Sequence[Answered],
+    measured: dict[str, Measured],
+    run: tuple[int, float],
+    readings: Sequence[dict[str, object]],
+) -> str:
+    """The Markdown of everything that was measured."""
+    refused = len(answers) - len(reports)
+    parts = [
+        "# What the paper witness finds in pull requests",
+        "Command: `python -m bench.heads GIT_DIR --out DIR && python -m bench.paper DIR/list.txt` on a mirror of the challenge repository. "
+        f"{len(reports):,} submission folders with a script, of {len({pull_request(p) for p in reports}):,} pull request heads; "
+        f"{refused} refused.",
+        *section("Findings by rule", by_rule(reports.values()), RULES_TOLD),
+        *section("Bytes that the logs imply", implied(reports)),
+        *section("Claims against logs", claims(measured)),
+        *section("Compared with an earlier survey", [("", "survey"), *EARLIER], DIFFERENCES.strip().replace("\n", " ")),
+        *section("Blocks read by hand", read_by_hand(readings), "One line each in `readings.jsonl`, chosen at random."),
+        *section("Time", times(answers, measured, run)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+RULES_TOLD = (
+    "Folders in which the rule blocks, asks for review, leaves a note, and in which it could not decide. A folder counts once for each "
+    "rule, at the worst severity."
+)
+
+
+def section(title: str, rows: Sequence[Sequence[str]], told: str = "") -> Iterator[str]:
+    yield f"## {title}"
+    if told:
+        yield told
+    head, *body = rows
+    yield "\n".join([f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1), *(f"| {' | '.join(row)} |" for row in body)])
+
+
+def by_rule(reports: Iterable[Report]) -> list[tuple[str, ...]]:
+    """Rule, name, and the number of folders at each severity."""
+    counted: dict[str, Counter[object]] = defaultdict(Counter)
+    for report in reports:
+        worst: dict[str, Severity] = {}
+        for judged in report.findings:
+            worst.setdefault(judged.finding.rule, judged.severity)
+        for rule, severity in worst.items():
+            counted[rule][severity] += 1
+        for answer in report.answers:
+            counted[answer.rule][answer.status] += 1
+    kinds = (Severity.BLOCK, Severity.REVIEW, Severity.NOTE, Status.NOT_ANALYSED)
+    names = {rule: page.name for rule, page in load_rulebook().rules.items()}
+    rows = [(f"{rule} {names[rule]}", *(f"{counted[rule][kind]:,}" for kind in kinds)) for rule in sorted(counted)]
+    return [("rule", "block", "review", "note", "undecided"), *(row for row in rows if any(cell != "0" for cell in row[1:]))]
+
+
+def implied(reports: dict[str, Report]) -> list[tuple[str, str]]:
+    """How many pull requests tell the bytes that they divide by, and how many of these are right."""
+    known: dict[str, list[int]] = defaultdict(list)
+    for path, report in reports.items():
+        value = figures(report).get("implied_bytes")
+        if isinstance(value, int):
+            known[pull_request(path)].append(value)
+    right = sum(all(value in RIGHT_BYTES for value in values) for values in known.values())
+    wrong = Counter(round(value / 1e6, 1) for values in known.values() for value in values if value not in RIGHT_BYTES)
+    common = [(f"folders at {millions:,} million", f"{count:,}") for millions, count in wrong.most_common(8)]
+    return [
+        ("", "number"),
+        ("pull requests whose logs imply a byte count", f"{len(known):,}"),
+        ("all of it within 151.07 to 151.09 million", f"{right:,}"),
+        *common,
+    ]
+
+
+def claims(measured: dict[str, Measured]) -> list[tuple[str, ...]]:
+    """The classes of the claims by track; a claim without a log that states a score has none."""
+    counted = Counter((m.standing, "track_non_record" not in path) for path, m in measured.items())
+    rows = [("class", "record track", "other track")]
+    rows += [(s.value, f"{counted[s, True]:,}", f"{counted[s, False]:,}") for s in Standing]
+    rows.append(("no claim", f"{counted[None, True]:,}", f"{counted[None, False]:,}"))
+    classed = sum(n for (standing, _), n in counted.items() if standing not in (None, Standing.UNLOGGED))
+    return [*rows, ("classed, both tracks", f"{classed:,}", "")]
+
+
+def read_by_hand(readings: Sequence[dict[str, object]]) -> list[tuple[str, str]]:
+    counted = Counter(str(reading["reading"]) for reading in readings)
+    return [("reading", "blocks"), *((name, f"{counted[name]}") for name in ("right", "wrong", "unclear"))]
+
+
+def times(answers: Sequence[Answered], measured: dict[str, Measured], run: tuple[int, float]) -> list[tuple[str, str]]:
+    """Seconds of one submission and of all, with an empty cache; those of packing in every way are apart."""
+    taken = [a.seconds for a in answers]
+    packing = [m.packing_seconds for m in measured.values() if m.packing_seconds is not None]
+    unpacked = [a.seconds for a in answers if measured[a.path].packing_seconds is None]
+    jobs, wall = run
+    return [
+        ("", "seconds"),
+        (f"submissions that need no packing ({len(unpacked):,}), median", f"{share(unpacked, 0.5):.3f}"),
+        ("the same, 90 of 100 are below", f"{share(unpacked, 0.9):.3f}"),
+        ("the same, mean", f"{sum(unpacked) / max(1, len(unpacked)):.3f}"),
+        ("all submissions, 90 of 100 are below", f"{share(taken, 0.9):.3f}"),
+        ("all submissions, longest", f"{max(taken):.2f}"),
+        (f"packing a script in every way ({len(packing):,}), median", f"{share(packing, 0.5):.2f}"),
+        ("the same, longest", f"{max(packing, default=0.0):.2f}"),
+        (f"all submissions, {jobs} workers, from start to end", f"{wall:.0f}"),
+    ]
+
+
+def share(values: Iterable[float], part: float) -> float:
+    """The value below which a part of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
+
+
+if __name__ == "__main__":
+    main()
