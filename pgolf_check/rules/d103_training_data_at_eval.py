@@ -14,7 +14,7 @@ from pgolf_check.rules.calibration_source import HOOK, calibration_after_trainin
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.runs import LoggedRun, counted_runs, is_record
 from pgolf_check.rules.source import lowered
-from pgolf_check.rules.words import words
+from pgolf_check.rules.words import may_hold
 from pgolf_check.submission.model import Calibration, Run
 
 CODE = "D103"
@@ -37,7 +37,7 @@ def _by_source(facts: Facts) -> Answer:
     """What the entry script shows where no log tells how long it trained."""
     script = facts.submission.scripts.get(facts.submission.entry)
     text = script.text if script is not None else None
-    module = lowered(text) if text is not None and HOOK in words(text) else None
+    module = lowered(text) if text is not None and may_hold(text, {HOOK}) else None
     steps = calibration_after_training(facts.submission.entry, module) if module is not None else ()
     if not steps:
         return not_analysed(CODE, "no log states the training time of a finished run")

@@ -15,7 +15,7 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.local_code import local_files
 from pgolf_check.rules.runs import is_record
 from pgolf_check.rules.source import reading
-from pgolf_check.rules.words import words
+from pgolf_check.rules.words import may_hold
 from pgolf_check.static import ir
 from pgolf_check.static.walk import dotted, library_name, walk
 from pgolf_check.submission.model import Submission
@@ -26,13 +26,20 @@ FETCHES = re.compile(
     r"huggingface_hub\.(?:hf_hub_download|snapshot_download|HfFileSystem)|datasets\.load_dataset|wget\.download|gdown\.download\w*|"
     r"torch\.hub\.(?:load\w*|download\w*)|socket\.(?:create_connection|socket)|kernels\.get_kernel|tensorflow_datasets\.load"
 )
-STARTS = re.compile(r"subprocess\.(?:run|call|check_call|check_output|Popen|getoutput)|os\.(?:system|popen|exec\w+|spawn\w+)")
+STARTS = re.compile(r"subprocess\.(?:run|call|check_call|check_output|Popen|getoutput)|os\.(?:system|popen|(?:exec|spawn)[lv]p?e?)")
 COMMAND = re.compile(
     r"\bpip3? +install|\bpip3? +download|\bconda +install|\bapt(?:-get)? +install|\bcurl +\S|\bwget +\S|\bgit +clone|\bhf +download|"
     r"\bhuggingface-cli +download|\bgsutil +cp|\baws +s3"
 )
 
-PROCESS = re.compile(r"subprocess|system|popen|exec\w+|spawn\w+")
+PROCESS = frozenset(
+    (
+        "subprocess",
+        "system",
+        "popen",
+        *(f"{verb}{form}" for verb in ("exec", "spawn") for form in "l le lp lpe v ve vp vpe".split()),
+    )
+)
 NAMED = frozenset(
     "urlopen urlretrieve urllib3 requests httpx hf_hub_download snapshot_download HfFileSystem load_dataset wget gdown hub "
     "create_connection socket get_kernel tensorflow_datasets".split()
@@ -67,8 +74,7 @@ def _of_script(facts: Facts, submission: Submission, path: str) -> Iterator[Find
 
 
 def _may_fetch(text: str) -> bool:
-    found = words(text)
-    return not found.isdisjoint(NAMED) or (not found.isdisjoint(PROGRAMS) and any(PROCESS.fullmatch(word) for word in found))
+    return may_hold(text, NAMED) or (may_hold(text, PROGRAMS) and may_hold(text, PROCESS))
 
 
 def _fetches(call: ir.Call, bound: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from pgolf_check.model import Answer, Certainty, Finding, Location, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.source import reading
-from pgolf_check.rules.words import words
+from pgolf_check.rules.words import may_hold
 from pgolf_check.static import ir
 from pgolf_check.static.walk import calls, library_name
 from pgolf_check.stats.pieces import read_pieces
@@ -57,4 +57,4 @@ def _folded(script: Script) -> Iterator[Finding]:
 
 def _may_fold(text: str) -> bool:
     """Whether a call that encodes something, and a name that changes letters, stand in the source."""
-    return not words(text).isdisjoint(FOLDS | {"normalize"}) and ENCODING.search(text) is not None
+    return may_hold(text, FOLDS | {"normalize"}) and ENCODING.search(text) is not None
