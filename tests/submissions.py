@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -77,3 +78,9 @@ def facts(judged: Submission | None = None, **changes: Any) -> Facts:
     """What the paper witness gives the rules."""
     given = Facts(judged if judged is not None else submission(), load_edition(None))
     return replace(given, **changes)
+
+
+def model_of(pieces: Sequence[tuple[str, int]]) -> bytes:
+    """A SentencePiece model of these pieces: (text, kind)."""
+    messages = (b"\x0a" + bytes([len(text.encode())]) + text.encode() + b"\x18" + bytes([kind]) for text, kind in pieces)
+    return b"".join(b"\x0a" + bytes([len(message)]) + message for message in messages)

@@ -13,8 +13,6 @@ SPACE = "\u2581"
 """How a piece spells a space."""
 PIECES = 1 << 20
 """More pieces than any tokenizer has."""
-_BARE_SPACE = b"\n\x03" + SPACE.encode()
-"""How the message of a bare space begins, where its text is its first field."""
 
 
 class PieceKind(enum.IntEnum):
@@ -44,22 +42,13 @@ class PieceTable:
         """(text, kind) of each id; ValueError where a message is damaged."""
         return [_piece(message) for message in self.messages]
 
-    def has_bare_space(self) -> bool:
-        """Whether a space alone has a piece; without one it becomes three byte pieces."""
-        return any(message.startswith(_BARE_SPACE) for message in self.messages) or any(text == SPACE for text, _ in self.pieces())
-
-    def byte_counts(self) -> list[tuple[int, bool]]:
-        """For each id, as the official script counts: (bytes without the leading space, whether a space leads)."""
-        return [_count(piece, kind) for piece, kind in self.pieces()]
-
-
-def _count(piece: str, kind: PieceKind) -> tuple[int, bool]:
-    if kind in (PieceKind.UNKNOWN, PieceKind.CONTROL, PieceKind.UNUSED):
-        return 0, False
-    if kind is PieceKind.BYTE:
-        return 1, False
-    leads = piece.startswith(SPACE)
-    return len(piece[1:].encode() if leads else piece.encode()), leads
+    def splits_spaces(self) -> bool:
+        """Whether a space alone has no piece, so that its three bytes become three byte pieces; no if a message is damaged."""
+        try:
+            pieces = self.pieces()
+        except ValueError:
+            return False
+        return all(text != SPACE for text, _ in pieces) and any(kind is PieceKind.BYTE for _, kind in pieces)
 
 
 def read_pieces(data: bytes) -> PieceTable | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from submissions import SEEDS, SOURCE, facts, final, log, run, submission, three_logs
+from submissions import SEEDS, SOURCE, facts, final, log, model_of, run, submission, three_logs
 
 from pgolf_check.model import Answer, Certainty, Location, Severity, Status, Step
 from pgolf_check.rules.registry import all_rules
@@ -217,6 +217,20 @@ def test_b101_a_run_that_is_not_claimed_is_a_note() -> None:
 
 def test_b101_needs_both_figures() -> None:
     assert check("B101", with_runs(finals=(final(val_loss=None),))).status is Status.NOT_ANALYSED
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_b101_a_tokenizer_without_a_bare_space(bare: bool) -> None:
+    pieces = [("\u2581the", 1), ("<0x20>", 6), *([("\u2581", 1)] if bare else [])]
+    data = model_of(pieces)
+    shipped = File("own.model", len(data), data)
+    told = submission(files=(shipped,))
+    assert not check("B101", told).findings
+    wrong = check("B101", replace(told, logs=three_logs(finals=(final(val_bpb=0.9),))))
+    assert blocks(wrong) and ("own.model has no piece" in wrong.findings[0].message) != bare
+    untold = check("B101", replace(told, logs=()))
+    assert untold.status is Status.NOT_ANALYSED
+    assert [f.certainty for f in untold.findings] == ([] if bare else [Certainty.POSSIBLE])
 
 
 # D103

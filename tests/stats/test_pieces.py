@@ -8,6 +8,7 @@ import pytest
 import sentencepiece as spm
 from hypothesis import given
 from hypothesis import strategies as st
+from submissions import model_of
 
 from pgolf_check.stats.pieces import SPACE, PieceKind, read_pieces
 
@@ -29,16 +30,19 @@ def test_the_table_is_the_librarys(model: bytes) -> None:
     assert [text for text, _ in table.pieces()] == [library.id_to_piece(i) for i in range(library.vocab_size())]
     assert [kind is PieceKind.BYTE for _, kind in table.pieces()] == [library.is_byte(i) for i in range(library.vocab_size())]
     assert table.normalizer == "nmt_nfkc" and table.has_map
-    assert table.has_bare_space() == any(text == SPACE for text, _ in table.pieces())
 
 
-def test_bytes_of_the_pieces_add_up(model: bytes) -> None:
-    table, library = read_pieces(model), spm.SentencePieceProcessor(model_proto=model)
-    assert table is not None
-    counts = table.byte_counts()
-    for text in (*TEXT, "zebra \u00e9\u4e2d", "a  b"):
-        normal = " " + library.normalize(text).replace(SPACE, " ").strip()
-        assert sum(size + leads for size, leads in (counts[i] for i in library.encode(text))) == len(normal.encode())
+@pytest.mark.parametrize(
+    ("pieces", "splits"),
+    [
+        ([(SPACE, PieceKind.NORMAL), ("<0x20>", PieceKind.BYTE)], False),
+        ([(SPACE + "a", PieceKind.NORMAL), ("<0x20>", PieceKind.BYTE)], True),
+        ([(SPACE + "a", PieceKind.NORMAL), ("a", PieceKind.NORMAL)], False),
+    ],
+)
+def test_a_space_without_a_piece_becomes_bytes(pieces: list[tuple[str, PieceKind]], splits: bool) -> None:
+    table = read_pieces(model_of(pieces))
+    assert table is not None and table.splits_spaces() == splits
 
 
 @given(st.binary(max_size=300))
