@@ -43,6 +43,13 @@ class Account:
     def error(self) -> float:
         return self.implied / self.expected - 1
 
+    @property
+    def certainty(self) -> Certainty:
+        """How sure the two figures are of one distribution: another line may state the score alone, and this one a model's own loss."""
+        own = self.final
+        alone = any(f.val_loss is None and f.val_bpb == own.val_bpb and f.location != own.location for f in self.logged.run.finals)
+        return Certainty.POSSIBLE if alone else Certainty.PROVEN if self.split is None else Certainty.LIKELY
+
     def told(self) -> str:
         """The line and what it implies."""
         final = self.final
@@ -78,20 +85,24 @@ def account_findings(code: str, accounts: list[Account], kinds: Iterable[Kind], 
     found = []
     for account in accounts:
         if account.kind in chosen:
-            certainty = Certainty.PROVEN if account.split is None else Certainty.LIKELY
             told = f"{account.told()}{because}" + ("; not the claimed run" if claim_is_right else "")
+            if account.certainty is Certainty.POSSIBLE:
+                told += "; another line states this score without a loss, so that the loss may be that of another distribution"
             ceiling = Severity.NOTE if claim_is_right else Severity.BLOCK
-            found.append(Finding(code, Witness.PAPER, certainty, told, (account.final.location,), ceiling=ceiling))
+            found.append(Finding(code, Witness.PAPER, account.certainty, told, (account.final.location,), ceiling=ceiling))
     return found
 
 
 def _account(validation: Validation, logged: LoggedRun, final: FinalLine) -> Account | None:
+    """What a line implies; None if its loss is stated per byte, or if nothing tells how many tokens there are."""
     run, room = logged.run, validation.tolerance + _rounding(final)
     ratio = final.val_bpb * math.log(2) / (final.val_loss or math.nan)
     if run.val_tokens:
         split = next((s for s in validation.splits if s.tokens == run.val_tokens), None)
         implied, expected = run.val_tokens / ratio, split.bytes if split is not None else validation.bytes
-        return Account(logged, final, implied, expected, None, _kind(implied, expected, split, room))
+        kind = _kind(implied, expected, split, room)
+        per_byte = kind is not Kind.RIGHT and _near(ratio, 1.0, room)
+        return None if per_byte else Account(logged, final, implied, expected, None, kind)
     named = _named_split(validation, run)
     if named is None:
         return None

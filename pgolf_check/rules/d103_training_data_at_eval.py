@@ -38,7 +38,8 @@ def _by_source(facts: Facts) -> Answer:
     script = facts.submission.scripts.get(facts.submission.entry)
     text = script.text if script is not None else None
     module = lowered(text) if text is not None and may_hold(text, {HOOK}) else None
-    steps = calibration_after_training(facts.submission.entry, module) if module is not None else ()
+    budget = facts.edition.training.seconds - facts.edition.calibration_reserve
+    steps = calibration_after_training(facts.submission.entry, module, budget) if module is not None else ()
     if not steps:
         return not_analysed(CODE, "no log states the training time of a finished run")
     told = (

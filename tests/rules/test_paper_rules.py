@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -215,6 +216,20 @@ def test_b101_a_run_that_is_not_claimed_is_a_note() -> None:
     assert [f.ceiling for f in answer.findings] == [Severity.NOTE]
 
 
+def test_b101_a_score_that_another_line_states_alone_may_not_belong_to_the_loss() -> None:
+    """A mixture's score next to the loss of the model alone."""
+    mixed = final(val_bpb=0.9418), final(val_bpb=0.9418, val_loss=None, location=Location("train.log", 29))
+    answer = check("B101", with_runs(finals=mixed))
+    assert {f.certainty for f in answer.findings} == {Certainty.POSSIBLE}
+    assert blocks(check("B101", with_runs(finals=mixed[:1])))
+
+
+def test_b101_a_loss_per_byte_implies_nothing() -> None:
+    per_byte = (final(val_bpb=1.08099999, val_loss=1.08099999 * math.log(2)),)
+    assert check("B101", with_runs(finals=per_byte)).status is Status.NOT_ANALYSED
+    assert check("B101", with_runs(finals=per_byte, val_tokens=151_078_222)).status is Status.PASS
+
+
 def test_b101_needs_both_figures() -> None:
     assert check("B101", with_runs(finals=(final(val_loss=None),))).status is Status.NOT_ANALYSED
 
@@ -257,17 +272,23 @@ def test_d103_time_set_aside_that_does_not_suffice(seconds: float, ceiling: Seve
 
 
 TRAINS = """
-import os
+import os, time
 class Args:
     files = os.path.join("data", "fineweb_train_*.bin")
     limit = 600.0
+    short = float(os.environ.get("LIMIT", "583"))
+    every = 500
 def collect(model, pattern):
     model.register_forward_hook(print)
 def main(model, args=Args()):
     end = {limit}
-    while True:
+    start = time.perf_counter()
+    for step in range(9000):
         model(1).backward()
-        if clock() > end:
+        elapsed = 1000 * (time.perf_counter() - start)
+        if step % args.every == 0:
+            print(step)
+        if elapsed > end:
             break
     {after}
 """
@@ -279,6 +300,7 @@ def main(model, args=Args()):
         ("collect(model, args.files)", "args.limit", True),
         ("batches = Loader(args.files)\n    collect(model, batches)", "args.limit", True),
         ("collect(model, args.files)", "args.limit - 10", False),
+        ("collect(model, args.files)", "1000.0 * args.short", False),
         ("collect(model, generate(model))", "args.limit", False),
         ("print(args.files)", "args.limit", False),
     ],
