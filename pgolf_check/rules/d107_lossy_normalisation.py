@@ -21,8 +21,11 @@ ENCODES = frozenset(
     {"encode", "Encode", "EncodeAsIds", "encode_as_ids", "encode_ordinary", "encode_batch", "encode_ordinary_batch"}
 )
 FOLDS = frozenset({"lower", "casefold", "upper"})
-ENCODING = re.compile(rf"\b(?:{'|'.join(sorted(ENCODES))})\b(?!\s*\(\s*(?:[\"'][-\w]*[\"']\s*)?\))")
-"""A name that encodes, but where it is called with nothing or with the name of a codec."""
+GAP = r"(?:[\s\\]|#[^\n]*\n)*"
+ENCODING = re.compile(
+    rf"\.{GAP}(?:{'|'.join(sorted(ENCODES))})\b{GAP}\((?!\s*(?:[\"'][-\w]*[\"']\s*,?\s*(?:(?:errors\s*=\s*)?[\"']\w+[\"']\s*)?)?\))[^()\"'#]*[(\"'#]"
+)
+"""A method that encodes and whose arguments may hold another call: not nothing, a codec, or names alone."""
 
 
 def check(facts: Facts) -> Answer:

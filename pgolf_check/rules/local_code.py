@@ -5,8 +5,9 @@ Read from the source alone, through local modules; an import that the run may sk
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,6 +16,7 @@ from pgolf_check.rules.source import reading
 from pgolf_check.rules.words import forms, words
 from pgolf_check.static import ir
 from pgolf_check.submission.model import File, Script, Submission
+from pgolf_check.submission.syntax import place, syntax
 
 NATIVE = frozenset({".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".rs", ".so", ".pyx"})
 NOT_COUNTED = frozenset({".model", ".vocab", ".ptz", ".log", ".md", ".sh", ".toml", ".csv", ".txt", ".jsonl"})
@@ -41,10 +43,10 @@ def local_files(submission: Submission) -> list[LocalFile]:
     pending = [submission.entry]
     while pending:
         path = pending.pop()
-        for name, place in _named(submission, path):
+        for name, at in _named(submission, path):
             file = submission.file(name)
             if file is not None and name != submission.entry and name not in found:
-                found[name] = LocalFile(file, place)
+                found[name] = LocalFile(file, at)
                 if name.endswith(".py"):
                     pending.append(name)
     return [found[name] for name in sorted(found)]
@@ -53,22 +55,58 @@ def local_files(submission: Submission) -> list[LocalFile]:
 def _named(submission: Submission, path: str) -> Iterator[tuple[str, Location]]:
     """(path of a file, place) of each that a script brings in."""
     script = submission.scripts.get(path)
-    read = reading(script.text) if script is not None and script.text is not None and _may_name(submission, script) else None
-    if read is None:
+    if script is None or script.text is None or not _may_name(submission, script):
         return
+    by_name = _by_name(submission)
+    told = _of_tree(script.text, by_name) or _of_reading(script.text, by_name) or _Told((), ())
     folders = {PurePosixPath(path).parent, PurePosixPath(submission.entry).parent, PurePosixPath(".")}
     names = {f.path for f in submission.files}
-    for statement in read.imports:
-        for dotted in _imported(statement):
-            for folder in folders:
-                for candidate in (folder / f"{dotted}.py", folder / dotted / "__init__.py"):
-                    if str(candidate) in names:
-                        yield str(candidate), Location(path, *ir.place(statement.at))
-    by_name = _by_name(submission)
-    for text in read.texts:
-        name = text.value.rpartition("/")[2]
-        if name in by_name:
-            yield by_name[name], Location(path, *ir.place(text.at))
+    for dotted, at in told.imports:
+        for folder in folders:
+            for candidate in (folder / f"{dotted}.py", folder / dotted / "__init__.py"):
+                if str(candidate) in names:
+                    yield str(candidate), Location(path, *at)
+    for name, at in told.files:
+        yield by_name[name], Location(path, *at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a source imports, as paths without a suffix, and the files that its texts name, each with its line and column."""
+
+    imports: tuple[tuple[str, tuple[int, int]], ...]
+    files: tuple[tuple[str, tuple[int, int]], ...]
+
+
+def _of_tree(source: str, wanted: Container[str]) -> _Told | None:
+    """As Python's own parser reads it; None where its grammar is too old."""
+    tree = syntax(source)
+    if tree is None:
+        return None
+    imports: list[tuple[str, tuple[int, int]]] = []
+    files: list[tuple[str, tuple[int, int]]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports.extend((item.name.replace(".", "/"), place(source, node)) for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imports.extend((name, place(source, node)) for name in _from(node.module or "", [item.name for item in node.names]))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (name := _tail(node.value)) in wanted:
+            files.append((name, place(source, node)))
+    return _Told(tuple(imports), tuple(files))
+
+
+def _of_reading(source: str, wanted: Container[str]) -> _Told | None:
+    """As the checker's parser reads it, which is slower; None where it cannot be parsed."""
+    read = reading(source)
+    if read is None:
+        return None
+    imports = ((name, ir.place(node.at)) for node in read.imports for name in _imported(node))
+    files = ((_tail(text.value), ir.place(text.at)) for text in read.texts if _tail(text.value) in wanted)
+    return _Told(tuple(imports), tuple(files))
+
+
+def _tail(text: str) -> str:
+    return text.rpartition("/")[2]
 
 
 def _by_name(submission: Submission) -> dict[str, str]:
@@ -91,11 +129,16 @@ def _may_name(submission: Submission, script: Script) -> bool:
 
 
 def _imported(node: ir.Import | ir.ImportFrom) -> Iterator[str]:
-    """The dotted modules of an import, as paths; `from a import b` may mean a/b."""
+    """The modules of an import, as paths."""
     if isinstance(node, ir.Import):
         yield from (name.replace(".", "/") for name, _, _ in node.items)
     else:
-        base = node.module.replace(".", "/")
-        if base:
-            yield base
-        yield from (f"{base}/{name}".lstrip("/") for name, _ in node.items)
+        yield from _from(node.module, [name for name, _ in node.items])
+
+
+def _from(module: str, names: Sequence[str]) -> Iterator[str]:
+    """The modules that `from module import names` may mean, as paths."""
+    base = module.replace(".", "/")
+    if base:
+        yield base
+    yield from (f"{base}/{name}".lstrip("/") for name in names)

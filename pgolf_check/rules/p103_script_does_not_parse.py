@@ -19,7 +19,7 @@ from pgolf_check.rules.source import parsed
 from pgolf_check.static import ir
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.submission.model import Submission
-from pgolf_check.submission.syntax import syntax
+from pgolf_check.submission.syntax import place, syntax
 
 CODE = "P103"
 PACKAGE = "__package__"
@@ -34,24 +34,24 @@ def check(facts: Facts) -> Answer:
         return not_analysed(CODE, f"{script.path} cannot be read, see X101")
     tree = syntax(script.text)
     if tree is not None:
-        imports, in_package = list(_imports(tree)), _names_its_package(script.text, tree)
+        imports, in_package = list(_imports(script.text, tree)), _names_its_package(script.text, tree)
     else:
         module = parsed(script.text)
         if isinstance(module, CannotParse):
-            place = Location(script.path, module.line, module.column)
-            return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {module}", place)])
+            at = Location(script.path, module.line, module.column)
+            return failed(CODE, [_finding(Certainty.PROVEN, f"does not parse in any grammar known here: {module}", at)])
         imports, in_package = list(_later_imports(module)), PACKAGE in module.locals
     present = _present(facts) | ({".", ".."} if in_package else set())
     return failed(CODE, [_absent(Location(script.path, *at), name) for at, name in imports if name not in present])
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[tuple[int, int], str]]:
+def _imports(text: str, tree: ast.Module) -> Iterator[tuple[tuple[int, int], str]]:
     """((line, column), top-level name) of each import that runs unconditionally; a relative one is named by its dots."""
     for node in tree.body:
         if isinstance(node, ast.Import):
-            yield from (((node.lineno, node.col_offset + 1), item.name.partition(".")[0]) for item in node.names)
+            yield from ((place(text, node), item.name.partition(".")[0]) for item in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield (node.lineno, node.col_offset + 1), "." * node.level or (node.module or "").partition(".")[0]
+            yield place(text, node), "." * node.level or (node.module or "").partition(".")[0]
 
 
 def _later_imports(module: ir.Module) -> Iterator[tuple[tuple[int, int], str]]:
