@@ -20,6 +20,7 @@ KINDS = {
     "exact": "C202",
     "text": "C203",
     "spread": "C203",
+    "shared": "C203",
     "gate": "C102",
     "native": "C202",
     "space": "B102",
@@ -31,6 +32,7 @@ MESSAGES = {
     "exact": "counts of the token being scored alone are mixed into the claimed score: that the mixture sums to 1 is not shown",
     "text": "a table is read at the bytes of the token being scored, and what it holds there is mixed into the claimed score",
     "spread": "the score of a token is divided over its bytes and mixed with a byte model: no distribution over next tokens",
+    "shared": "C code divides the score of a token over its bytes and mixes it with a byte model: no distribution over next tokens",
     "native": "C code mixes scores with something it makes from the tokens: that the mixture sums to 1 is not shown",
     "space": "the bytes that the claimed score is divided by count the space before a word twice",
     "gate": "C code computes a hint or gate from the token being scored, and it changes the claimed score",
@@ -41,6 +43,7 @@ STEPS = {
     "exact": "the count of the target alone is read",
     "text": "a table is read at a key made from the target's bytes",
     "spread": "the score of a token is divided by its number of bytes",
+    "shared": "a C function divides scores by a number that the token decides, and takes powers of them",
     "native": "a C function gets scores and tokens",
     "space": "a number of bytes that counts the space already gets one more for it",
     "gate": "an output of a C function depends on the token at its own position",
@@ -63,9 +66,11 @@ def _of_run(run: StaticRun, rule: str) -> Iterator[Finding]:
 
 
 def _certainty(run: StaticRun, mixture: Mixture) -> Certainty:
-    """What C code computes is known, but not whether thresholds and weights that it meets later switch it off."""
-    if mixture.kind in ("gate", "native"):
+    """What C code computes is read by a small reader, and thresholds and weights that its gates meet later may switch them off."""
+    if mixture.kind == "native" or (mixture.kind == "gate" and run.gates_off):
         return Certainty.POSSIBLE
+    if mixture.kind in ("gate", "shared"):
+        return Certainty.LIKELY
     return Certainty.PROVEN if run.resolved else Certainty.LIKELY
 
 

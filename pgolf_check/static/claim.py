@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from pgolf_check.model import Event
 from pgolf_check.submission.model import FinalLine, Submission
@@ -17,8 +17,10 @@ TOLERANCE = 1e-5
 SCORE = re.compile("bpb", re.IGNORECASE)
 FEWEST_DIGITS = 4
 """Headlines with fewer decimals are taken to have lost zeros."""
-PICKED = ("key", "text", "spread", "expert")
-"""Kinds of mixtures that the token being scored decides."""
+NEAR = 0.05
+"""Bits per byte: further apart lie different ways to score, not runs of one."""
+PICKED = ("key", "text", "spread", "shared", "expert")
+"""Kinds of mixtures that the token being scored decides, whatever gates they pass."""
 
 
 def claimed_lines(submission: Submission) -> list[FinalLine]:
@@ -74,8 +76,8 @@ def _tolerance(value: float) -> float:
     return max(TOLERANCE, 0.6 * 10.0**-digits)
 
 
-def find_claim(reports: Sequence[Event], submission: Submission) -> tuple[Event | None, bool]:
-    """(the REPORT of the claim, whether that is sure).
+def find_claim(reports: Sequence[Event], submission: Submission, picked: Container[str] = PICKED) -> tuple[Event | None, bool]:
+    """(the REPORT of the claim, whether that is sure); `picked` are the kinds of mixtures that the token being scored decides.
 
     It is sure if a claimed line was printed by it, if there are no logs and it is the last REPORT, or if every REPORT that may have printed
     it holds a score that is too good: then the claim does, whichever it is.
@@ -87,7 +89,7 @@ def find_claim(reports: Sequence[Event], submission: Submission) -> tuple[Event 
         return None, False
     candidates = _printed_by(reports, _possible(submission)) or _unnamed(reports, submission)
     if candidates:
-        return candidates[0], all(too_good(report) for report in candidates)
+        return candidates[0], all(too_good(report, picked) for report in candidates)
     return reports[-1], not any(log.runs for log in submission.logs)
 
 
@@ -97,11 +99,11 @@ def possible_lines(submission: Submission) -> list[FinalLine]:
 
 
 def _possible(submission: Submission) -> list[FinalLine]:
-    """The final lines that a headline which none of them states may rest on, best first: those that are as good, or all."""
+    """The final lines that a headline which none of them states may rest on, best first: those that are as good, or near the best."""
     finals = sorted((f for f in final_lines(submission) if not f.diagnostic), key=lambda f: f.val_bpb)
     claim = submission.metadata.val_bpb if submission.metadata is not None else None
     as_good = [f for f in finals if claim is not None and f.val_bpb <= claim + _tolerance(claim)]
-    return as_good or finals
+    return as_good or [f for f in finals if f.val_bpb <= finals[0].val_bpb + NEAR]
 
 
 def _unnamed(reports: Sequence[Event], submission: Submission) -> list[Event]:
@@ -125,11 +127,11 @@ def _printed_by(reports: Sequence[Event], lines: Sequence[FinalLine]) -> list[Ev
     return list(found.values())
 
 
-def too_good(report: Event) -> bool:
+def too_good(report: Event, picked: Container[str] = PICKED) -> bool:
     """Whether a score was computed with a state that had seen its tokens, chosen among several, or mixed with what the target picked."""
     return (
         bool(report.best_of)
-        or any(m.kind in PICKED for m in report.mixtures)
+        or any(m.kind in picked for m in report.mixtures)
         or any(update.overlaps(score) for score in report.scores for update in score.seen)
     )
 

@@ -8,23 +8,26 @@ from dataclasses import replace
 from pgolf_check.model import Event, Location, Severity, Step
 from pgolf_check.static import ir
 from pgolf_check.static.cache import lower_cached
-from pgolf_check.static.claim import final_lines, find_claim, matches, possible_lines
+from pgolf_check.static.claim import PICKED, final_lines, find_claim, matches, possible_lines
 from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.configuration import Configuration, configurations
 from pgolf_check.static.effects.native import LIBRARY
 from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
+from pgolf_check.static.headline import headline_words
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.machine import Machine, OutOfBudget
 from pgolf_check.static.native import NATIVE, NativeSource, read_native, strings_of
 from pgolf_check.static.recursion import recursion
 from pgolf_check.static.statements import run_block
-from pgolf_check.static.switches import switches
+from pgolf_check.static.switches import named, switches
 from pgolf_check.static.values import ModuleScope
-from pgolf_check.submission.entry import program_of
+from pgolf_check.submission.entry import programs_of
 from pgolf_check.submission.model import FinalLine, Submission
 
 RECURSION = 12_000
+MOST_PROGRAMS = 3
+"""How many programs that import a script are tried for the claim."""
 STEPS = ("training", "gradient")
 
 
@@ -38,13 +41,16 @@ def analyse(submission: Submission) -> StaticFacts:
 
 
 def _through_program(submission: Submission, facts: StaticFacts) -> StaticFacts:
-    program = (
-        program_of(submission.scripts, submission.entry, submission.commands) if submission.entry in submission.scripts else ""
-    )
-    if program in ("", submission.entry) or facts.problems or any(run.claim is not None for run in facts.runs):
+    """The facts of the program that makes the claim with the entry script, if that does not make it by itself."""
+    if submission.entry not in submission.scripts or facts.problems or any(run.resolved for run in facts.runs):
         return facts
-    through = _analyse(replace(submission, entry=program))
-    return through if any(run.claim is not None for run in through.runs) else facts
+    found = [facts]
+    for program in programs_of(submission.scripts, submission.entry, submission.commands)[:MOST_PROGRAMS]:
+        through = _analyse(replace(submission, entry=program))
+        if any(run.resolved for run in through.runs):
+            return through
+        found.append(through)
+    return next((made for made in found if any(run.claim is not None for run in made.runs)), facts)
 
 
 def _analyse(submission: Submission) -> StaticFacts:
@@ -58,7 +64,7 @@ def _analyse(submission: Submission) -> StaticFacts:
         main = sources.lower(submission.entry, script.text)
     except CannotParse as error:
         return StaticFacts((), (Step(Location(submission.entry, error.line, error.column), f"does not parse: {error}"),))
-    first, *others = configurations(submission)
+    first, *others = _by_headline(submission, main, configurations(submission))
     with recursion(RECURSION):
         runs = [_run(submission, sources, main, c) for c in (first, *others)]
         runs = _shown(submission, main, runs, first, lambda c: _run(submission, sources, main, c))
@@ -66,6 +72,17 @@ def _analyse(submission: Submission) -> StaticFacts:
             told = _run(submission, sources, main, _any_options(first))
             runs = [told] if told.reports else runs
     return StaticFacts(tuple(runs), tuple(sources.problems))
+
+
+def _by_headline(submission: Submission, main: ir.Module, given: tuple[Configuration, ...]) -> tuple[Configuration, ...]:
+    """Where no log and no command tells of a run: with what the README's table says of the claimed score switched on."""
+    if submission.commands or any(log.runs for log in submission.logs):
+        return given
+    values = named(main, headline_words(submission))
+    environment = {**values, **given[0].environment}
+    if environment == given[0].environment:
+        return given
+    return (replace(given[0], source="README.md", environment=environment), replace(given[-1], ceiling=Severity.REVIEW))
 
 
 def _any_options(first: Configuration) -> Configuration:
@@ -80,14 +97,15 @@ def _shown(
     first: Configuration,
     run: Callable[[Configuration], StaticRun],
 ) -> list[StaticRun]:
-    """The runs, the one that the logs show first: if they cannot have printed all claimed lines, one that can; of two, that which printed more."""
+    """The runs, the one that the logs show first: if they show more than it can have printed, one that can; of two, that which printed more."""
     lines = possible_lines(submission)
-    missing = [line for line in lines if not printed(runs[0], [line])]
-    if missing:
-        values = switches(main, (line.text for line in missing))
-        given = replace(first, source=f"what the logs print, {first.source}", environment={**first.environment, **values})
-        made = run(replace(given, ceiling=Severity.BLOCK)) if values else None
-        if made is not None and printed(made, lines) > max(printed(r, lines) for r in runs):
+    missing = [line.text for line in lines if not printed(runs[0], [line])]
+    behind = {line.location.path for line in lines} or {log.path for log in submission.logs}
+    values = switches(main, missing, [log.text for log in submission.logs if log.path in behind])
+    environment = {**first.environment, **{name: v for name, v in values.items() if name not in first.environment}}
+    if environment != first.environment:
+        made = run(replace(first, source=f"what the logs print, {first.source}", environment=environment, ceiling=Severity.BLOCK))
+        if printed(made, lines) >= max(printed(r, lines) for r in runs):
             return [made, *(replace(r, ceiling=Severity.REVIEW) for r in runs)]
     if len(runs) == 2 and not first.printed:
         finals = final_lines(submission)
@@ -170,10 +188,21 @@ def _run(submission: Submission, sources: Sources, main: ir.Module, configuratio
     maker = EventMaker()
     reports = tuple(maker.report(r) for r in machine.reports)
     scores = tuple(maker.score(s) for s in machine.scores)
-    claim, resolved = find_claim(reports, submission)
+    claim, resolved = find_claim(reports, submission, PICKED if machine.gates_off else (*PICKED, "gate"))
     ceiling = configuration.ceiling if resolved else Severity.REVIEW
     unused = _unused(machine, maker, reports)
-    return StaticRun(configuration.source, ceiling, claim, resolved, reports, scores, tuple(unfollowed), machine.steps, unused)
+    return StaticRun(
+        configuration.source,
+        ceiling,
+        claim,
+        resolved,
+        reports,
+        scores,
+        tuple(unfollowed),
+        machine.steps,
+        unused,
+        machine.gates_off,
+    )
 
 
 def _unused(machine: Machine, maker: EventMaker, reports: Sequence[Event]) -> tuple[Event, ...]:

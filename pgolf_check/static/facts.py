@@ -13,7 +13,8 @@ class StaticRun:
 
     `source` says where the configuration comes from. `ceiling` is the worst severity that a finding of this run may take. `claim` is
     the REPORT of the claimed score, `resolved` whether it was matched with a log line; `reports` are all REPORTs that carry scores,
-    `scores` all SCOREs, in order; `unused` are the steps on validation tokens that no reported score was computed with.
+    `scores` all SCOREs, in order; `unused` are the steps on validation tokens that no reported score was computed with. `gates_off`
+    says that a gate of C code met a bound or a weight that may switch it off.
     """
 
     source: str
@@ -25,6 +26,7 @@ class StaticRun:
     unfollowed: tuple[Step, ...] = ()
     steps: int = 0
     unused: tuple[Event, ...] = ()
+    gates_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import groupby, takewhile
+from os.path import commonprefix
+
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
     CONSTANT_TYPES,
@@ -69,8 +73,28 @@ def _join_data(a: Value, b: Value) -> Data:
 
 
 def _shared_parts(a: Value, b: Value) -> tuple[str | None, ...] | None:
-    parts_a = a.parts if type(a) is Data else None
-    return parts_a if type(b) is Data and parts_a == b.parts else None
+    """What two texts have in common at their beginning and end, with a hole between."""
+    if type(a) is not Data or type(b) is not Data or a.parts is None or b.parts is None:
+        return None
+    if a.parts == b.parts:
+        return a.parts
+    begin = _common(a.parts, b.parts)
+    left, right = a.parts[len(begin) :], b.parts[len(begin) :]
+    end = _common(left[::-1], right[::-1])[::-1]
+    middles = left[: len(left) - len(end)], right[: len(right) - len(end)]
+    head = commonprefix([(parts[0] or "") if parts else "" for parts in middles])
+    lasts = [((parts[-1] or "")[len(head) if len(parts) == 1 else 0 :]) if parts else "" for parts in middles]
+    tail = commonprefix([text[::-1] for text in lasts])[::-1]
+    return tuple(_without_repeats((*begin, head or None, None, tail or None, *end)))
+
+
+def _common(a: tuple[str | None, ...], b: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    return tuple(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
+def _without_repeats(parts: Iterable[str | None]) -> Iterator[str | None]:
+    """The parts with one hole where several meet."""
+    return (part for part, same in groupby(parts) for part in ((part,) if part is None else same))
 
 
 def _choice(a: Value, b: Value) -> Value:

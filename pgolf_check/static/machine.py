@@ -108,6 +108,7 @@ class Machine:
         """Values of configuration attributes that the run's log prints, by attribute name."""
         self.unfollowed: dict[Location, str] = {}
         self.spaced = 0
+        self.gates_off = False
         """How many conditions are we under that a piece of the vocabulary begins with the sign for a space."""
         self.trained = False
         """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""

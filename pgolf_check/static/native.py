@@ -23,6 +23,8 @@ MAX_TOKENS = 200_000
 NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp")
 _STRING = re.compile(r"\"\"\"(.*?)\"\"\"|'''(.*?)'''", re.DOTALL)
 STATE = "*state*"
+MAX_CALLS = 4
+EXPONENTIALS = frozenset(("exp", "expf", "exp2", "exp2f", "pow", "powf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,13 @@ class NativeFunction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one call does with token arrays: whether it reads one, the parameters written, and those written with the token of
-    their own position."""
+    """What one call does with token arrays: whether it reads one, the parameters written, those written with the token of their own
+    position, and whether it takes powers of scores that were divided by something the token decides, such as its bytes."""
 
     reads: bool = False
     written: frozenset[int] = frozenset()
     gated: frozenset[int] = frozenset()
+    spreads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class NativeSource:
 
     def _stored(self, name: str, position: int, depth: int) -> Iterator[str]:
         function = self.functions.get(name)
-        if function is None or position >= len(function.parameters) or depth > 4:
+        if function is None or position >= len(function.parameters) or depth > MAX_CALLS:
             return
         own = function.parameters[position]
         body = function.body
@@ -69,17 +72,25 @@ class NativeSource:
                 if arg == (own,):
                     yield from self._stored(callee, place, depth + 1)
 
-    def outcome(self, name: str, tokens: frozenset[str], depth: int = 0) -> Outcome:
-        """What a function does with the token arrays that the given names stand for."""
+    def outcome(self, name: str, tokens: frozenset[str], depth: int = 0, scores: frozenset[str] = frozenset()) -> Outcome:
+        """What a function does with the arrays of tokens, and of scores, that the given names stand for."""
         function = self.functions.get(name)
-        if function is None or depth > 4:
+        if function is None or depth > MAX_CALLS:
             return Outcome()
-        reader = _Reader(self, tokens, depth)
+        reader = _Reader(self, tokens, depth, scores=scores)
         reader.block(function.body)
         places = range(len(function.parameters))
         written = frozenset(i for i in places if function.parameters[i] in reader.written | function.handles)
         gated = frozenset(i for i in places if function.parameters[i] in reader.gated)
-        return Outcome(reader.reads, written, gated)
+        return Outcome(reader.reads, written, gated, reader.divided and self._takes_powers(name, 0))
+
+    def _takes_powers(self, name: str, depth: int) -> bool:
+        """Whether a function, or one that it calls, takes exponentials."""
+        function = self.functions.get(name)
+        if function is None or depth > MAX_CALLS:
+            return False
+        called = {callee for callee, _ in _calls(function.body)}
+        return bool(called & EXPONENTIALS) or any(self._takes_powers(callee, depth + 1) for callee in called)
 
 
 def read_native(text: str) -> NativeSource:
@@ -150,6 +161,8 @@ class _Reader:
     gated: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     reads: bool = False
+    scores: frozenset[str] = frozenset()
+    divided: bool = False
 
     def block(self, body: tuple[str, ...], gate: bool = False) -> bool:
         """Walk statements, `gate` if under a condition that looks at the token; whether such a condition may leave them early."""
@@ -195,12 +208,20 @@ class _Reader:
 
     def _expression(self, tokens: tuple[str, ...], gate: bool) -> None:
         looks = self._looks(tokens)
+        self.divided = self.divided or self._divides(tokens)
         where = next((i for i, t in enumerate(tokens) if t in _ASSIGN), None)
         if where is not None:
             self._write(tokens[:where], tokens[where], gate or looks)
         elif (looks or gate) and ("++" in tokens or "--" in tokens):
             self._write(tokens, "+=", True)
         self._pass(tokens)
+
+    def _divides(self, tokens: tuple[str, ...]) -> bool:
+        """Whether a score is divided by something that the token of its position decides."""
+        return any(
+            token in ("/", "/=") and not self.scores.isdisjoint(tokens[:at]) and self._looks(tokens[at + 1 :])
+            for at, token in enumerate(tokens)
+        )
 
     def _write(self, target: tuple[str, ...], how: str, looks: bool) -> None:
         names = [t for t in target if _NAME.fullmatch(t)]

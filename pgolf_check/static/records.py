@@ -168,7 +168,7 @@ class Mixed:
     """The token being scored entered a value by another way than the gather from a distribution.
 
     `kind` says how: `space` by a count of bytes that holds its leading space twice, `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
-    table of exact counts, `spread` by a score divided over its bytes, `gate` by what C code computes for its own position, `native` through C code that also gets scores, `expert` where a term of a
+    table of exact counts, `spread` by a score divided over its bytes, `shared` where C code does that, `gate` by what C code computes for its own position, `native` through C code that also gets scores, `expert` where a term of a
     mixture of probabilities is no probability.
     """
 

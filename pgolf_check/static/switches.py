@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from pgolf_check.static import ir
@@ -18,25 +18,39 @@ from pgolf_check.static.effects.numbers import COMPARE
 CALLS = 4
 """How many calls a statement may be away from the test that guards it."""
 
+TELLING = 10
+"""Letters of its own by which a text is told from others in a log."""
+
+SWITCH_WORDS = frozenset(("ENABLED", "ENABLE", "USE", "ON"))
 FALSE = frozenset(("", "0", "false", "no", "off", "none"))
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 Guard = tuple[ir.Node, bool]
 """A test, and whether it must hold."""
 
 
-def switches(module: ir.Module, lines: Iterable[str]) -> dict[str, str]:
-    """Environment variables with the values that make the module print the lines, where defaults do not."""
+def switches(module: ir.Module, lines: Iterable[str], logs: Sequence[str] = ()) -> dict[str, str]:
+    """Environment variables with the values that make the module print the lines, where defaults do not.
+
+    Of the logs, any line counts that begins with a text which the defaults never print.
+    """
     program = _Program(module)
     values: dict[str, str] = {}
     for line in lines:
-        for place in program.printing(line):
-            found: dict[str, str] = {}
-            for test, holds, function in program.guards(place):
-                found.update(program.wanted(test, holds, function))
-            if found:
-                values = {**found, **values}
-                break
+        found = (program.settings_of(place, line) for place in program.printing(line))
+        values = {**next(filter(None, found), {}), **values}
+    for place in program.texts:
+        if program.switched(place):
+            shown = (line for log in logs if (line := _line_of(place.node, log)))
+            values = {**program.settings_of(place, next(shown, "")), **values}
     return values
+
+
+def named(module: ir.Module, words: Container[str]) -> dict[str, str]:
+    """The switches that are off by default and have no other words in their names than the given ones, switched on."""
+    settings = dict(_Program(module).settings.values())
+    off = (name for name, default in settings.items() if default.lower() in FALSE)
+    telling = ((name, [word for word in name.split("_") if word not in SWITCH_WORDS]) for name in off)
+    return {name: "1" for name, own in telling if own and all(word in words for word in own)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,6 +112,26 @@ class _Program:
         found = [(len(literal(template)), place) for place in self.texts if matches(template := _template(place.node), line)]
         yield from (place for _, place in sorted(found, key=lambda f: -f[0]))
 
+    def switched(self, place: _Place) -> dict[str, str]:
+        """The settings under which the text at a place is printed, where their defaults keep it from that."""
+        found: dict[str, str] = {}
+        for test, holds, function in self.guards(place):
+            found.update(self.wanted(test, holds, function))
+        return found
+
+    def settings_of(self, place: _Place, line: str) -> dict[str, str]:
+        """The settings that make the place print the line: what it stands below, and those that the text shows itself."""
+        found = self.switched(place) if line else {}
+        if not found or type(place.node) is not ir.FString:
+            return found
+        holes = [part for part in place.node.parts if type(part) is ir.Hole]
+        match = re.search(_pattern(place.node), line)
+        for hole, text in zip(holes, match.groups() if match is not None else (), strict=False):
+            name = _name(hole.value)
+            if name in self.settings and text:
+                found[self.settings[name][0]] = text
+        return found
+
     def guards(self, place: _Place) -> Iterator[tuple[ir.Node, bool, ir.Function | None]]:
         """The tests around a place, and around the only call of its function; each with the function that it stands in."""
         for _ in range(CALLS):
@@ -148,6 +182,21 @@ def _parts(node: Any) -> Iterator[Any]:
             value = getattr(node, field.name)
             if isinstance(value, tuple) or dataclasses.is_dataclass(value):
                 yield value
+
+
+def _line_of(node: ir.Node, log: str) -> str:
+    """The line of a log that begins with a text of the source; "" if none does, or if the text says too little."""
+    if len(re.sub(r"[^A-Za-z]", "", literal(_template(node)))) < TELLING:
+        return ""
+    match = re.search(f"^{_pattern(node)}.*$", log, re.MULTILINE)
+    return match.group() if match is not None else ""
+
+
+def _pattern(node: ir.Node) -> str:
+    """A regular expression for a printed text, with a group for each hole."""
+    if type(node) is not ir.FString:
+        return re.escape(_template(node))
+    return "".join(re.escape(p) if isinstance(p, str) else r"([^\s,;]*)" for p in node.parts).strip()
 
 
 def _template(node: ir.Node) -> str:

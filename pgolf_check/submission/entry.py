@@ -11,6 +11,7 @@ from pgolf_check.submission.model import Command, Script
 USUAL = "train_gpt.py"
 TRAINS = re.compile(r"\.backward\(|value_and_grad|fineweb_|load_data_shard")
 """A training program reads shards or computes gradients."""
+LOADER = "importlib"
 LOSSES = re.compile(r"\.backward\(|value_and_grad|cross_entropy|nll_loss|log_softmax|logsumexp")
 
 
@@ -45,10 +46,30 @@ def for_named(scripts: Mapping[str, Script], named: str, commands: Sequence[Comm
 
 
 def program_of(scripts: Mapping[str, Script], helper: str, commands: Sequence[Command]) -> str:
-    """The program that imports a helper, else the submission's; the helper itself if there is none that computes losses."""
+    """The program that imports a helper, else the submission's; the helper itself if there is none that computes losses, or if no other
+    script so much as names a helper that runs nothing by itself."""
+    if not _is_used(scripts, helper):
+        return helper
     importers = {path: scripts[path] for path in _importers(scripts, helper) if computes_losses(scripts[path])}
     chosen = choose_entry(importers or scripts, commands)
     return chosen if chosen in scripts and computes_losses(scripts[chosen]) else helper
+
+
+def _is_used(scripts: Mapping[str, Script], helper: str) -> bool:
+    """Whether a script runs something by itself, or another one names it."""
+    text = scripts[helper].text
+    if text is None or "__main__" in text:
+        return True
+    stem = re.compile(rf"\b{re.escape(PurePosixPath(helper).stem)}\b")
+    return any(s.text is None or stem.search(s.text) for path, s in scripts.items() if path != helper)
+
+
+def programs_of(scripts: Mapping[str, Script], script: str, commands: Sequence[Command]) -> list[str]:
+    """The programs that run a script by importing it, the likeliest first; where none does, the submission's."""
+    roots = [path for path in _importers(scripts, script) if not _importers(scripts, path)]
+    named = [by_name(scripts, command.script) for command in commands]
+    roots.sort(key=lambda path: path not in named)
+    return [path for path in dict.fromkeys((program_of(scripts, script, commands), *roots)) if path != script]
 
 
 def _importers(scripts: Mapping[str, Script], helper: str) -> list[str]:
@@ -56,8 +77,15 @@ def _importers(scripts: Mapping[str, Script], helper: str) -> list[str]:
     reached, pending = {helper: None}, [helper]
     while pending:
         module = re.escape(PurePosixPath(pending.pop()).stem)
-        imports = re.compile(rf"^[ \t]*(?:from|import)\b[^#\n]*\b{module}\b|import_module\([^)\n]*\b{module}\b", re.MULTILINE)
-        found = [path for path, s in scripts.items() if path not in reached and s.text is not None and imports.search(s.text)]
+        imports = re.compile(rf"^[ \t]*(?:from|import)\b[^#\n]*\b{module}\b", re.MULTILINE)
+        loads = re.compile(rf"[\"'/]{module}(?:\.py)?[\"']")
+        found = [
+            path
+            for path, s in scripts.items()
+            if path not in reached
+            and s.text is not None
+            and (imports.search(s.text) or (LOADER in s.text and loads.search(s.text)))
+        ]
         reached.update(dict.fromkeys(found))
         pending.extend(found)
     return list(reached)[1:]

@@ -59,10 +59,17 @@ def test_a_claim_that_no_line_states_is_sure_only_if_every_report_leaks(first: b
     assert found == (reports[1], sure)
 
 
-@pytest.mark.parametrize(("kind", "sure"), [("key", True), ("native", False)])
+@pytest.mark.parametrize(("worse", "sure"), [(1.3, True), (1.11, False)])
+def test_a_claim_better_than_every_line_rests_on_those_near_the_best(worse: float, sure: bool) -> None:
+    reports = [report(3, "final_a val_bpb:{}"), report(4, "final_b val_bpb:{}", leaks=True)]
+    assert find_claim(reports, claiming(0.4, ("final_a", worse), ("final_b", 1.1))) == (reports[1], sure)
+
+
+@pytest.mark.parametrize(("kind", "sure"), [("key", True), ("native", False), ("gate", False)])
 def test_a_claim_that_no_line_states_is_sure_if_the_target_decides_every_report(kind: str, sure: bool) -> None:
     mixed = Event(EventKind.REPORT, 1, HERE, mixtures=(Mixture(kind, HERE),), text="a val_bpb:{}")
     assert find_claim([mixed], claiming(1.5, ("a", 1.2))) == (mixed, sure)
+    assert find_claim([mixed], claiming(1.5, ("a", 1.2)), (kind,)) == (mixed, True)
 
 
 def test_a_report_that_printed_worse_scores_than_the_claim_is_not_the_claim() -> None:

@@ -62,6 +62,27 @@ def test_what_looks_at_earlier_tokens_is_not(form: str) -> None:
     assert not outcome.gated & {OUT, OTHER}
 
 
+POWERS = (
+    "static double mix(double p) {{ return exp(p); }} void f(const int *t, const int *lut, const double *nll, double *out) {{ {} }}"
+)
+LOOP = "for (int i = 0; i < 9; i++) {{ {} }}"
+
+
+@pytest.mark.parametrize(
+    ("body", "spreads"),
+    [
+        ("int n = lut[t[i]]; out[0] += mix(-nll[i] / (double)n);", True),
+        ("double p = nll[i]; p /= lut[t[i]]; out[0] += mix(p);", False),
+        ("out[0] += mix(nll[i] / 2.0);", False),
+        ("int n = lut[t[i]]; out[0] += nll[i] / (double)n;", False),
+    ],
+)
+def test_scores_divided_by_what_the_token_decides(body: str, spreads: bool) -> None:
+    text = POWERS.format(LOOP.format(body))
+    outcome = read_native(text).outcome("f", frozenset({"t"}), scores=frozenset({"nll"}))
+    assert outcome.spreads is spreads
+
+
 def test_arrays_kept_in_a_field_are_known_by_its_name() -> None:
     source = read_native(SOURCE.format(body="out[i] = s->stream_[i];"))
     assert source.fields_of("keep", 1) == {"stream_"}

@@ -202,3 +202,20 @@ def test_what_overlaps_a_part_overlaps_the_whole(part: Region, whole: Region, ot
 @given(regions, fixed)
 def test_what_loops_select_lies_inside(region: Region, iterations: frozenset[tuple[int, int]]) -> None:
     assert region.within(iterations).inside(region)
+
+
+OFFSETS = """
+    all_ids = torch.arange(tokens.numel())
+    for index in range(4):
+        reach = (index + 1) * 256
+        start = index * 4096
+        places = start + all_ids[:reach]
+        chunk = tokens[places]
+        x, y = chunk[:-1], chunk[1:]
+        total += model(x, y).sum()
+        train(x, y)
+"""
+
+
+def test_an_offset_that_reaches_back_stays_in_the_chunk_that_it_is_added_to() -> None:
+    assert rules(OFFSETS) == set()

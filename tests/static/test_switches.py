@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from submissions import facts, final, log, run, submission
 
@@ -9,7 +11,7 @@ from pgolf_check.model import Severity
 from pgolf_check.rules.order import breaches
 from pgolf_check.static.engine import analyse
 from pgolf_check.static.lower import lower
-from pgolf_check.static.switches import switches
+from pgolf_check.static.switches import named, switches
 from pgolf_check.submission.model import Metadata, Script, Submission
 
 PROGRAM = """
@@ -73,6 +75,51 @@ def test_the_tests_around_a_printed_line_tell_the_settings(gate: str) -> None:
 
 def test_a_line_that_the_defaults_print_tells_nothing() -> None:
     assert switches(lower(PROGRAM.replace("GATE", "args.extra")), ["plain val_bpb:1.100000"]) == {}
+
+
+TOLD = """
+import os
+order = int(os.environ.get("ORDER", 0))
+extra = bool(int(os.environ.get("EXTRA", "0")))
+fast = bool(int(os.environ.get("FAST_ENABLED", "0")))
+other = os.environ.get("FAST_OTHER", "0")
+if order >= 2:
+    print(f"table lookup:order={order} of {extra}")
+if extra:
+    print("some extra work begins")
+    print("x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "values"),
+    [
+        ("seed 1\ntable lookup:order=7 of False\n", {"ORDER": "7", "EXTRA": "False"}),
+        ("some extra work begins\n", {"EXTRA": "1"}),
+        ('    print("some extra work begins")\nx\n', {}),
+    ],
+)
+def test_a_line_of_a_log_that_the_defaults_never_print_tells_settings(log: str, values: dict[str, str]) -> None:
+    assert switches(lower(TOLD), (), [log]) == values
+
+
+def test_a_switch_is_named_by_all_its_words() -> None:
+    assert named(lower(TOLD), {"FAST", "SCORE"}) == {"FAST_ENABLED": "1"}
+    assert named(lower(TOLD), {"SCORE"}) == {}
+
+
+TABLE = """
+| seed | Plain bpb | With EXTRA bpb |
+|---|---|---|
+| 1 | 1.2000 | **1.1000** |
+"""
+
+
+@pytest.mark.parametrize(("claim", "ceilings"), [(1.1, {Severity.BLOCK}), (1.2, set())])
+def test_the_head_over_the_claim_tells_a_setting_where_nothing_else_does(claim: float, ceilings: set[Severity]) -> None:
+    judged_ = replace(judged("args.extra", "adapted val_bpb:1.1"), logs=(), readme=TABLE)
+    headline = replace(judged_, metadata=Metadata("submission.json", {}, val_bpb=claim))
+    assert {b.run.ceiling for b in breaches(facts(headline, static=analyse(headline)))} == ceilings
 
 
 @pytest.mark.parametrize(

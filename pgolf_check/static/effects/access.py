@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects.mixing import exchanged, shifted, stopped
 from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, keep_tokens, looked_up, reduced, sided
+from pgolf_check.static.effects.native import weighed
 from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.effects.spaces import added, told
@@ -294,6 +295,7 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
             m.count(obj, index_deps, deps_of(value))
             value = Data(unmixed(deps_of(value)))
         keep_tokens(obj, value)
+        weighed(m, index, constant(value))
         _keep_choice(m, obj, value)
         marked = edges(m, index) if is_const(value) else NO_DEPS
         if obj.deps and obj.owner is None:

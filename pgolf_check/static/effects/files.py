@@ -13,6 +13,8 @@ from pgolf_check.static.values import NO_CONST, NO_REST, Choice, Data, Instance,
 
 TOKEN_FILE = re.compile(r"\.(?:bin|npy|npz|u16|dat|parquet|jsonl)\b|\*")
 VALIDATION = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
+SHORTEST_END = 3
+"""Letters at the end of a path that many files share, such as a short suffix."""
 TRAINING = re.compile(r"(?:^|[^a-z])train(?:ing)?(?:[^a-z]|$)", re.IGNORECASE)
 
 
@@ -48,18 +50,47 @@ def stream_of(path: Value) -> str:
 def read_file(m: Machine, path: Value) -> Data:
     """The content of a file."""
     m.acts += 1
-    stored = NO_DEPS
-    for option in options(path):
-        key = key_of(option)
-        if key in m.files:
-            stored = union((stored, deps_of(m.files[key])))
+    found = [m.files[key] for option in options(path) for key in _written_as(m, key_of(option))]
+    stored = union(deps_of(content) for content in found)
     stream = stream_of(path)
     if stream == "val":
         return Data(union((stored, m.read(stream))), tokens=True)
     if stream == "train":
         m.trained = True
         return Data(union((stored, frozenset((Traced(Trace.TRAINING, m.here()),)))), tokens=True)
-    return Data(union((stored, deps_of(path))), tags=_call_tags(m))
+    tokens = any(type(content) is Data and content.tokens for content in found)
+    return Data(union((stored, deps_of(path))), _call_tags(m), tokens=tokens)
+
+
+def _written_as(m: Machine, key: object) -> list[object]:
+    """The files of this run that a path may name."""
+    if key in m.files:
+        return [key]
+    return [other for other in m.files if _may_be_one(key, other)]
+
+
+def _may_be_one(key: object, other: object) -> bool:
+    """Whether two paths, of which one at least has holes, may be one: what they begin and end with agrees, and the end is telling."""
+    mine, theirs = (k if isinstance(k, tuple) else (k,) for k in (key, other))
+    if len(mine) == len(theirs) == 1:
+        return False
+    ends = [(parts[0] or "", parts[-1] or "") for parts in (mine, theirs)]
+    if not all(isinstance(text, str) for pair in ends for text in pair):
+        return False
+    (begin, end), (start, close) = ends
+    telling = min(end.rpartition("/")[2], close.rpartition("/")[2], key=len)
+    return (
+        len(telling) > SHORTEST_END
+        and (begin.startswith(start) or start.startswith(begin))
+        and (end.endswith(close) or close.endswith(end))
+    )
+
+
+def move(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """os.replace, shutil.copy: what the first path names is found at the second."""
+    if len(args) > 1:
+        replace_file(m, args[1], read_file(m, args[0]))
+    return args[1] if len(args) > 1 else Data()
 
 
 def _call_tags(m: Machine) -> frozenset[tuple[int, int]]:
@@ -74,7 +105,8 @@ def write_file(m: Machine, path: Value, content: Value) -> None:
     for option in options(path):
         key = key_of(option)
         present = m.files.get(key)
-        merged = Data(union((deps, NO_DEPS if present is None else deps_of(present))))
+        tokens = any(type(v) is Data and v.tokens for v in (content, present))
+        merged = Data(union((deps, NO_DEPS if present is None else deps_of(present))), tokens=tokens)
         m.heap.put_item(m.files, key, merged)
 
 
@@ -85,7 +117,8 @@ def replace_file(m: Machine, path: Value, content: Value) -> None:
     if key is None:
         write_file(m, path, content)
     else:
-        m.heap.put_item(m.files, key, Data(shipped(deps_of(content, 6))))
+        tokens = type(content) is Data and content.tokens
+        m.heap.put_item(m.files, key, Data(shipped(deps_of(content, 6)), tokens=tokens))
 
 
 def open_file(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Instance:

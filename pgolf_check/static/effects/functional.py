@@ -6,7 +6,7 @@ from pgolf_check.static.effects import records
 from pgolf_check.static.effects.access import get_item
 from pgolf_check.static.effects.builtins import BUILTINS, partial
 from pgolf_check.static.effects.modules import deep_copy
-from pgolf_check.static.effects.reflection import import_module
+from pgolf_check.static.effects.reflection import import_module, module_of_file
 from pgolf_check.static.effects.sequences import iterate
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, first, known
 from pgolf_check.static.joins import join
@@ -130,6 +130,8 @@ FUNCTIONS: dict[str, Effect] = {
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "importlib.import_module": import_module,
+    "importlib.util.spec_from_file_location": module_of_file,
+    "importlib.util.module_from_spec": first,
     "queue.Queue": _deque,
     "torch.utils.checkpoint.checkpoint": _checkpointed,
 }

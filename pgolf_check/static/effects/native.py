@@ -14,6 +14,26 @@ def open_library(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]
     return Instance(LIBRARY)
 
 
+MOST_LIKELY = 1.0
+"""No probability reaches a threshold above it; a whole number as bound is one of counts."""
+
+
+def compared(m: Machine, value: Value, bound: object) -> None:
+    """A gate that opens above a bound which no probability reaches is off, unless the C code made something else than a probability."""
+    if isinstance(bound, float) and bound > MOST_LIKELY and _is_gate(value):
+        m.gates_off = True
+
+
+def weighed(m: Machine, value: Value, weight: object) -> None:
+    """What a gate lets through counts for nothing with a weight of zero."""
+    if isinstance(weight, (int, float)) and weight == 0 and _is_gate(value):
+        m.gates_off = True
+
+
+def _is_gate(value: Value) -> bool:
+    return any(type(d) is Mixed and d.kind == "gate" for d in deps_of(value))
+
+
 def call_native(m: Machine, name: str, args: tuple[Value, ...]) -> Value:
     """A C function writes what it was given into its outputs and handles."""
     m.acts += 1
@@ -28,23 +48,25 @@ def call_native(m: Machine, name: str, args: tuple[Value, ...]) -> Value:
     named = [(i, p) for i, p in enumerate(function.parameters[: len(args)]) if _holds_tokens(args[i])]
     for place, _ in named:
         m.native_fields |= source.fields_of(name, place)
-    outcome = source.outcome(name, frozenset(p for _, p in named) | m.native_fields)
-    mixing = _mixes_scores(given)
+    scores = frozenset(p for p, d in zip(function.parameters, given, strict=False) if scores_of(d))
+    outcome = source.outcome(name, frozenset(p for _, p in named) | m.native_fields, scores=scores)
+    how, left = (("shared" if outcome.spreads else "native",), unmixed(deps)) if _mixes_scores(args) else ((), deps)
     for place in outcome.written:
         if place < len(args) and type(args[place]) is Data:
-            m.write(args[place], _written(m, deps, place in outcome.gated, mixing), replace=False)
-    return Data(_written(m, deps, False, mixing))
+            m.write(args[place], _marked(m, left, (*how, "gate") if place in outcome.gated else how), replace=False)
+    return Data(_marked(m, left, how))
 
 
 def _holds_tokens(value: Value) -> bool:
     return type(value) is Data and value.tokens and has_reads(value.deps)
 
 
-def _mixes_scores(given: list[Deps]) -> bool:
+def _mixes_scores(args: tuple[Value, ...]) -> bool:
     """Whether scores and tokens come together that were not scored by the same gather."""
-    return any(scores_of(d) for d in given) and any(has_reads(d) and not scores_of(d) for d in given)
+    given = [deps_of(arg) for arg in args]
+    apart = any(has_reads(d) and not scores_of(d) for d in given)
+    return any(scores_of(d) for d in given) and (apart or any(_holds_tokens(arg) for arg in args))
 
 
-def _written(m: Machine, deps: Deps, gated: bool, mixing: bool) -> Deps:
-    marks = [Mixed(kind, m.here(), m.stack()) for kind, holds in (("gate", gated), ("native", mixing)) if holds]
-    return union((unmixed(deps) if mixing else deps, frozenset(marks)))
+def _marked(m: Machine, deps: Deps, kinds: tuple[str, ...]) -> Deps:
+    return deps | frozenset(Mixed(kind, m.here(), m.stack()) for kind in kinds)

@@ -8,10 +8,11 @@ from typing import Any
 
 from pgolf_check.static.effects.mixing import carried, stopped
 from pgolf_check.static.effects.mixtures import divided, hashed
+from pgolf_check.static.effects.native import compared, weighed
 from pgolf_check.static.effects.spaces import added
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Trace, Traced, has_reads, leaves_trace, traces, union
+from pgolf_check.static.records import NO_DEPS, Loopset, Trace, Traced, has_reads, leaves_trace, traces, union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
@@ -121,7 +122,7 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         return format_percent(left, right)
     if op == "+" and (_is_text(left) or _is_text(right) or isinstance(a, str) or isinstance(b, str)):
         return add_texts(left, right)
-    if op == "/" and isinstance(a, str):
+    if op == "/" and (isinstance(a, str) or isinstance(b, str)):
         return join_path(left, right)
     if op in ("+", "*") and (type(left) is Sequence or type(right) is Sequence):
         return _sequences(op, left, right)
@@ -137,6 +138,8 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
+    if op == "+" and not has_reads(result.deps):
+        result.tags = offset_by(tags_of(left), tags_of(right))
     result.marks = op in ("&", "|") and all(type(v) is Data and v.marks for v in (left, right))
     if op in TOKEN_ARITHMETIC and (_tokens(left) or _tokens(right)):
         result.tokens = True
@@ -147,12 +150,24 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.behind = not (isinstance(b, int) and b > 0)
     elif op == "+" and (m.spaced or leaves_trace(result.deps)):
         result.deps = carried(m, left, right, added(m, left, right, result.deps))
-    elif op == "*" and leaves_trace(result.deps):
-        for mask in (left, right):
+    elif op == "*":
+        for mask, weight in ((left, b), (right, a)):
+            weighed(m, mask, weight)
             result.deps = result.deps if traces(deps_of(mask), Trace.SHIFTED) else stopped(result.deps, mask)
     elif op == "/":
         result.deps = divided(m, left, right, result.deps)
     return result
+
+
+def offset_by(place: Loopset, offset: Loopset) -> Loopset:
+    """The loop iterations that choose the sum of two places.
+
+    A place that one iteration chose stays its own where an offset is added that counts from the first iteration on.
+    """
+    common = {loop for loop, _ in place} & {loop for loop, _ in offset}
+    both = place & offset
+    narrower = {loop for loop, _ in both}
+    return frozenset(tag for tag in place | offset if tag[0] not in common or tag[0] not in narrower or tag in both)
 
 
 def _tokens(value: Value) -> bool:
@@ -225,6 +240,8 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
         if type(other) not in (Data, Choice):
             return op == "!="
     result = derived(left, right)
+    for value, bound in ((left, b), (right, a)):
+        compared(m, value, bound)
     result.marks = op in ("==", "!=") and (_marks(left, right) or _marks(right, left))
     if result.marks:
         result.deps = result.deps | {Traced(Trace.BOUNDARY, m.here())}

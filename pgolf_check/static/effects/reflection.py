@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 from pgolf_check.static.effects.signature import Args, Effect, Keywords
+from pgolf_check.static.effects.texts import parts_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
@@ -201,6 +202,19 @@ def import_module(m: Machine, args: Args, keywords: Keywords) -> Value:
         return Data()
     own = load_module(m, name)
     return own if own is not None else External(name)
+
+
+def module_of_file(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`importlib.util.spec_from_file_location`: the module itself stands for its specification; what carries it out changes nothing more."""
+    from pgolf_check.static.calls import load_module
+
+    path = args[1] if len(args) > 1 else keywords.get("location", Data())
+    stem = (parts_of(path)[-1] or "").rpartition("/")[2].removesuffix(".py")
+    own = load_module(m, stem) if stem else None
+    if own is None:
+        m.not_followed("a module is loaded from a file that was not found")
+        return Data()
+    return own
 
 
 BUILTINS: dict[str, Effect] = {

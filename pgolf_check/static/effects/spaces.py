@@ -7,7 +7,7 @@ up count the space twice.
 from __future__ import annotations
 
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Deps, Mixed, Trace, Traced, has_reads, traces, without
+from pgolf_check.static.records import Deps, Mixed, Trace, Traced, has_reads, scores_of, states_of, traces, without
 from pgolf_check.static.values import Data, Value, constant, deps_of, is_const
 
 SIGNS = ("\u2581", "\u2581".encode())
@@ -32,7 +32,12 @@ def told(m: Machine, value: Value) -> Value:
 
 
 def added(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
-    """The dependencies of a sum: of bytes and a space, it counts the space; of bytes that count it and a space, it does so twice."""
+    """The dependencies of a sum: of bytes and a space, it counts the space; of bytes that count it and a space, it does so twice.
+
+    What a model has made is no number of bytes.
+    """
+    if states_of(deps) or scores_of(deps):
+        return deps
     if m.spaced and constant(right) == 1 and not is_const(left) and not has_reads(deps):
         return deps | {Traced(Trace.SPACED, m.here())}
     for count, space in ((left, right), (right, left)):

@@ -133,6 +133,8 @@ BY_NAME: dict[tuple[str, str], Effect] = {
     **by_name("numpy", "save savez savez_compressed tofile", _save_array),
     **by_name("numpy", "fromfile load memmap loadtxt", _load),
     **by_name("torch", "from_file", _load),
+    **by_name("os", "replace rename", files.move),
+    **by_name("shutil", "move copy copy2 copyfile", files.move),
     **by_name("logging", "info debug warning error log", _log_text),
     **by_name("wandb", "log", _log_text),
 }

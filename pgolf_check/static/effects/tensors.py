@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.access import alias, get_item
+from pgolf_check.static.effects.files import write_file
 from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
 from pgolf_check.static.effects.scores import holds_tokens, lowest
@@ -13,7 +14,7 @@ from pgolf_check.static.effects.spaces import asked
 from pgolf_check.static.effects.streams import filled, obscured
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Read, Trace, states_of, union, without
-from pgolf_check.static.values import Choice, Data, Sequence, Value, constant, deps_of, is_const, tags_of
+from pgolf_check.static.values import Choice, Data, Instance, Sequence, Value, constant, deps_of, is_const, tags_of
 
 ALIASES = frozenset(
     """view reshape detach contiguous squeeze unsqueeze transpose t permute expand expand_as flatten unflatten view_as reshape_as narrow
@@ -210,6 +211,13 @@ def _blank_like(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> V
     return blank(m, args, keywords)
 
 
+def _to_file(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    """`array.tofile`: what an open file holds already stays."""
+    for target in args[:1]:
+        write_file(m, target.held[0] if type(target) is Instance and target.held else target, receiver)
+    return None
+
+
 METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "startswith": _starts_with,
     "backward": _backward,
@@ -231,4 +239,5 @@ METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "sum": _sum,
     "mean": _sum,
     "tolist": _tolist,
+    "tofile": _to_file,
 }
