@@ -105,7 +105,7 @@ def _shown(
     environment = {**first.environment, **{name: v for name, v in values.items() if name not in first.environment}}
     if environment != first.environment:
         made = run(replace(first, source=f"what the logs print, {first.source}", environment=environment, ceiling=Severity.BLOCK))
-        if printed(made, lines) >= max(printed(r, lines) for r in runs):
+        if printed(made, lines) >= max(printed(r, lines) for r in runs) and made.resolved >= runs[0].resolved:
             return [made, *(replace(r, ceiling=Severity.REVIEW) for r in runs)]
     if len(runs) == 2 and not first.printed:
         finals = final_lines(submission)

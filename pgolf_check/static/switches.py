@@ -21,6 +21,7 @@ CALLS = 4
 TELLING = 10
 """Letters of its own by which a text is told from others in a log."""
 
+SAID = {"True": "1", "False": "0"}
 SWITCH_WORDS = frozenset(("ENABLED", "ENABLE", "USE", "ON"))
 FALSE = frozenset(("", "0", "false", "no", "off", "none"))
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
@@ -41,7 +42,9 @@ def switches(module: ir.Module, lines: Iterable[str], logs: Sequence[str] = ()) 
     for place in program.texts:
         if program.switched(place):
             shown = (line for log in logs if (line := _line_of(place.node, log)))
-            values = {**program.settings_of(place, next(shown, "")), **values}
+            line = next(shown, "")
+            if line and all(program.switched(other) for other in program.printing(line)):
+                values = {**program.settings_of(place, line), **values}
     return values
 
 
@@ -129,7 +132,8 @@ class _Program:
         for hole, text in zip(holes, match.groups() if match is not None else (), strict=False):
             name = _name(hole.value)
             if name in self.settings and text:
-                found[self.settings[name][0]] = text
+                variable, default = self.settings[name]
+                found[variable] = SAID.get(text, text) if default.isdigit() else text
         return found
 
     def guards(self, place: _Place) -> Iterator[tuple[ir.Node, bool, ir.Function | None]]:

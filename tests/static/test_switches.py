@@ -87,6 +87,9 @@ if order >= 2:
     print(f"table lookup:order={order} of {extra}")
 if extra:
     print("some extra work begins")
+    print("the training is over")
+print("the training is over")
+if extra:
     print("x")
 """
 
@@ -94,8 +97,9 @@ if extra:
 @pytest.mark.parametrize(
     ("log", "values"),
     [
-        ("seed 1\ntable lookup:order=7 of False\n", {"ORDER": "7", "EXTRA": "False"}),
+        ("seed 1\ntable lookup:order=7 of False\n", {"ORDER": "7", "EXTRA": "0"}),
         ("some extra work begins\n", {"EXTRA": "1"}),
+        ("the training is over\n", {}),
         ('    print("some extra work begins")\nx\n', {}),
     ],
 )
