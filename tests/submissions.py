@@ -9,7 +9,7 @@ from typing import Any
 from pgolf_check.model import Location
 from pgolf_check.rules.edition import load_edition
 from pgolf_check.rules.facts import Facts
-from pgolf_check.submission.model import File, FinalLine, Log, Metadata, Run, Script, Submission
+from pgolf_check.submission.model import Calibration, File, FinalLine, Log, Metadata, Run, Script, Submission
 
 SOURCE = "import torch\n\nprint('hello')\n"
 SEEDS = (42, 314, 999)
@@ -43,6 +43,11 @@ def run(path: str = "train.log", **changes: Any) -> Run:
         complete=True,
     )
     return replace(finished, **changes)
+
+
+def calibration(data: str = "training", seconds: float | None = 3.6, line: int = 22) -> Calibration:
+    """A line of the log that tells of calibration, after the end of training by default."""
+    return Calibration(Location("train.log", line), "gptq:calibrating", data, seconds)
 
 
 def log(path: str, *runs: Run) -> Log:

@@ -1,0 +1,63 @@
+"""T101 to T103: which times are charged, on which machine, in which track."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rulings import blocks, check, figure, other_track, with_runs
+from submissions import calibration, final, submission, three_logs
+
+from pgolf_check.model import Certainty, Location, Severity, Status
+from pgolf_check.submission.model import Metadata, Untimed
+
+
+@pytest.mark.parametrize(("code", "field"), [("T101", "train_seconds"), ("T102", "total_eval_seconds")])
+def test_budgets(code: str, field: str) -> None:
+    assert not check(code, with_runs(**{field: 600.0})).findings
+    assert [f.ceiling for f in check(code, with_runs(**{field: 601.0})).findings] == [Severity.NOTE] * 3
+    assert blocks(check(code, with_runs(**{field: 601.2})))
+    unknown = check(code, with_runs(**{field: 650.0}, world_size=None))
+    assert {f.certainty for f in unknown.findings} == {Certainty.POSSIBLE}
+    assert not blocks(check(code, with_runs(**{field: 5000.0}, world_size=1)))
+    assert check(code, other_track(logs=three_logs(**{field: 5000.0}))).status is Status.NOT_APPLICABLE
+
+
+def test_the_track_is_that_of_the_folder_else_of_the_metadata() -> None:
+    study = Metadata("submission.json", {"name": "non-record study"}, val_bpb=1.081, track="non-record-16mb")
+    long = three_logs(train_seconds=5000.0)
+    assert check("T101", submission(path="somewhere", metadata=study, logs=long)).status is Status.NOT_APPLICABLE
+    assert blocks(check("T101", submission(metadata=study, logs=long)))
+    untold = submission(path="somewhere", metadata=replace(study, track=""), logs=long, readme="# Non-record study")
+    assert blocks(check("T101", untold))
+
+
+def test_t101_needs_a_time() -> None:
+    assert check("T101", with_runs(train_seconds=None)).status is Status.NOT_ANALYSED
+
+
+def test_t102_lines_of_one_run_are_alternatives() -> None:
+    lines = tuple(final(eval_seconds=400.0, location=Location("train.log", n)) for n in (30, 31, 32))
+    assert not check("T102", with_runs(finals=lines)).findings
+    slow = (*lines, final(eval_seconds=616.0, location=Location("train.log", 33)))
+    answer = check("T102", with_runs(finals=slow))
+    assert blocks(answer) and answer.findings[0].locations[0].line == 33
+
+
+def test_t102_diagnostics_are_not_charged() -> None:
+    lines = (final(), final(eval_seconds=700.0, diagnostic=True, location=Location("train.log", 12)))
+    assert not check("T102", with_runs(finals=lines)).findings
+
+
+def test_t102_needs_a_time() -> None:
+    assert check("T102", with_runs(finals=(final(eval_seconds=None),))).status is Status.NOT_ANALYSED
+
+
+def test_t103_work_outside_the_timer() -> None:
+    answer = check("T103", with_runs(untimed=(Untimed(Location("train.log", 22), "outside timer", 164.5),)))
+    assert len(answer.findings) == 3 and figure(answer, "seconds_outside_timers") == 164.5
+    assert not check("T103").findings
+    generated = calibration("self-generated", 560.0)
+    assert len(check("T103", with_runs(calibrations=(generated,))).findings) == 3
+    assert not check("T103", with_runs(calibrations=(generated,), train_seconds=580.0)).findings
+    assert not check("T103", with_runs(calibrations=(calibration("self-generated", 100.0),))).findings
