@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from rulings import blocks, check, figure, other_track, with_runs
-from submissions import calibration, final, submission, three_logs
+from submissions import calibration, final, log, run, submission, three_logs
 
 from pgolf_check.model import Certainty, Location, Severity, Status
-from pgolf_check.submission.model import Metadata, Untimed
+from pgolf_check.submission.model import Log, Metadata, Untimed
 
 
 @pytest.mark.parametrize(("code", "field"), [("T101", "train_seconds"), ("T102", "total_eval_seconds")])
@@ -30,6 +30,18 @@ def test_the_track_is_that_of_the_folder_else_of_the_metadata() -> None:
     assert blocks(check("T101", submission(metadata=study, logs=long)))
     untold = submission(path="somewhere", metadata=replace(study, track=""), logs=long, readme="# Non-record study")
     assert blocks(check("T101", untold))
+
+
+@pytest.mark.parametrize(("code", "field"), [("T101", "train_seconds"), ("T102", "total_eval_seconds")])
+def test_a_longer_run_beside_those_that_state_the_claim_asks_for_review(code: str, field: str) -> None:
+    def longer(score: float) -> Log:
+        path = "train_4h.log"
+        return log(path, run(path, seed=7, finals=(final(path, val_bpb=score),), **{field: 14_400.0}))
+
+    answer = check(code, submission(logs=(*three_logs(), longer(1.02))))
+    assert [f.ceiling for f in answer.findings] == [Severity.REVIEW]
+    assert blocks(check(code, submission(logs=(*three_logs(), longer(1.081)))))
+    assert blocks(check(code, submission(logs=(longer(1.02),))))
 
 
 def test_t101_needs_a_time() -> None:
