@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pgolf_check.report.escape import printable
+from pgolf_check.report.times import time_rows
 from pgolf_check.rules.edition import Record
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.local_code import local_files
@@ -48,8 +49,8 @@ def size_table(facts: Facts) -> str:
 
 
 def stats_table(facts: Facts, rival: Record | None = None) -> str:
-    """Runs and times, significance against the standing record or a rival, and how each claim stands to the logs."""
-    parts = (_runs(facts), _significance(facts, rival), _claims(facts))
+    """Runs, their times, significance against the standing record or a rival, and how each claim stands to the logs."""
+    parts = (_runs(facts), _times(facts), _significance(facts, rival), _claims(facts))
     return "\n".join(part for part in parts if part)
 
 
@@ -80,6 +81,11 @@ def _run(logged: LoggedRun) -> Row:
         f"{exact_line(logged, claimed[-1]).val_bpb:.8f}" if claimed else UNKNOWN,
         UNKNOWN if run.total_bytes is None else f"{run.total_bytes:,}",
     )
+
+
+def _times(facts: Facts) -> str:
+    head, *rows = time_rows(facts.edition, counted_runs(facts.submission))
+    return _aligned([head, *(tuple(map(printable, row)) for row in rows)]) if rows else ""
 
 
 def _seconds(values: Iterable[float]) -> str:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from pgolf_check.model import Location
-from pgolf_check.submission.model import Calibration, FinalLine, Gates, Untimed
+from pgolf_check.submission.model import Calibration, FinalLine, Gates, Phase, Untimed
 
 PREFIX = re.compile(
     r"(?:\[(?:rank|default)\d+\]:\s?|\d{1,2}: |"
@@ -42,7 +42,18 @@ CALIBRATION = re.compile(
 UNTIMED = re.compile(
     r"outside[_ -](?:the[_ ])?(?:\w+[_ ])?timer|excluded from (?:the )?eval|not (?:timed|charged to)|\buntimed\b", re.IGNORECASE
 )
-TAKEN = re.compile(r"(?:elapsed|time|in|took|seconds)[=: ]\s*([\d.]+) ?(ms|s)\b", re.IGNORECASE)
+TAKEN = re.compile(r"(?:(?:elapsed|time|in|took|seconds)[=: ]\s*|\()([\d.]+) ?(ms|s)\b", re.IGNORECASE)
+PHASES = tuple(
+    (kind, re.compile(words, re.IGNORECASE))
+    for kind, words in (
+        ("hint precomputation", r"precompute|\bhints?\b"),
+        ("decompression", r"deseriali[sz]|decompress"),
+        ("compression", r"\bseriali[sz]e|compress"),
+        ("compile", r"\bcompil|warm-?up"),
+        ("quantisation", r"quanti[sz]|\bgptq\b"),
+    )
+)
+"""What a timed line is about, by the first words that fit."""
 GATES = re.compile(r"(?=.*\b(?:within|word)_gate=\d).*\btotal=\d")
 COUNTER = re.compile(r"\b(\w+)=(\d+)\b")
 RESERVE = re.compile(r"gptq:reserving ([\d.]+)(ms|s)\b", re.IGNORECASE)
@@ -174,6 +185,16 @@ def untimed(line: str, place: Location) -> Untimed | None:
         return None
     taken = TAKEN.search(line)
     return Untimed(place, line, seconds(*taken.groups()) if taken else None)
+
+
+def phase(line: str, place: Location) -> Phase | None:
+    """What a line says about work beside training and scoring, if it tells how long that took."""
+    if len(line) > 400 or "bpb" in line.lower() or CODE.search(line):
+        return None
+    taken = TAKEN.search(line)
+    kind = next((kind for kind, words in PHASES if words.search(line)), "") if taken else ""
+    took = seconds(*taken.groups()) if taken else None
+    return Phase(place, line, kind, took) if kind and took is not None else None
 
 
 def gates(line: str, place: Location) -> Gates | None:

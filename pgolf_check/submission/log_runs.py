@@ -10,7 +10,7 @@ from typing import Any
 
 from pgolf_check.model import Location
 from pgolf_check.submission import log_lines as grammar
-from pgolf_check.submission.model import Calibration, FinalLine, Gates, Run, Untimed
+from pgolf_check.submission.model import Calibration, FinalLine, Gates, Phase, Run, Untimed
 
 LINE = 4000
 """Of a longer line the rest is not looked at."""
@@ -30,6 +30,7 @@ class _Builder:
         self.finals: list[FinalLine] = []
         self.calibrations: list[Calibration] = []
         self.untimed: list[Untimed] = []
+        self.phases: list[Phase] = []
         self.gates: list[Gates] = []
         self.raw_model: int | None = None
         self.raw_total: tuple[int, Location] | None = None
@@ -67,6 +68,7 @@ class _Builder:
             complete=any(not f.diagnostic for f in self.finals),
             calibrations=tuple(self.calibrations),
             untimed=tuple(self.untimed),
+            phases=tuple(self.phases),
             gates=tuple(self.gates),
             **facts,
         )
@@ -168,11 +170,12 @@ class RunReader:
         reserve = grammar.RESERVE.match(line)
         if reserve:
             run.facts["reserved_seconds"] = grammar.seconds(reserve[1], reserve[2])
-        calibrated = grammar.calibration(line, place)
-        if calibrated is not None:
+        if (calibrated := grammar.calibration(line, place)) is not None:
             run.calibrations.append(calibrated)
-        if (left_out := grammar.untimed(line, place)) is not None:
+        elif (left_out := grammar.untimed(line, place)) is not None:
             run.untimed.append(left_out)
+        elif (phase := grammar.phase(line, place)) is not None:
+            run.phases.append(phase)
         if (counted := grammar.gates(line, place)) is not None:
             run.gates.append(counted)
         run.finals.extend(grammar.finals(line, place))

@@ -94,6 +94,16 @@ class Untimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A line of a log about work that is neither training nor a scoring pass: its kind, such as "compile", and how long it took."""
+
+    location: Location
+    text: str
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gates:
     """A line of a log that counts, by the kind of gate that opened, where an n-gram hint was applied."""
 
@@ -134,6 +144,7 @@ class Run:
     reserved_seconds: float | None = None
     """Training time that the run sets aside for calibration."""
     untimed: tuple[Untimed, ...] = ()
+    phases: tuple[Phase, ...] = ()
     gates: tuple[Gates, ...] = ()
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 from rulings import blocks, check, figure, other_track, with_runs
-from submissions import calibration, final, log, run, submission, three_logs
+from submissions import calibration, facts, final, log, run, submission, three_logs
 
 from pgolf_check.model import Certainty, Location, Severity, Status
-from pgolf_check.submission.model import Log, Metadata, Untimed
+from pgolf_check.report.times import time_rows
+from pgolf_check.rules.runs import counted_runs
+from pgolf_check.submission.model import Log, Metadata, Phase, Untimed
 
 
 @pytest.mark.parametrize(("code", "field"), [("T101", "train_seconds"), ("T102", "total_eval_seconds")])
@@ -73,3 +75,26 @@ def test_t103_work_outside_the_timer() -> None:
     assert len(check("T103", with_runs(calibrations=(generated,))).findings) == 3
     assert not check("T103", with_runs(calibrations=(generated,), train_seconds=580.0)).findings
     assert not check("T103", with_runs(calibrations=(calibration("self-generated", 100.0),))).findings
+
+
+def test_the_table_of_times_charges_each_part_to_a_budget() -> None:
+    place = Location("train.log", 25)
+    judged = with_runs(
+        calibrations=(calibration(), calibration("self-generated", 100.0)),
+        untimed=(Untimed(place, "outside timer", 164.5),),
+        phases=(Phase(place, "", "compile", 88.8), Phase(place, "", "hint precomputation", 20.0)),
+        finals=(final(), final(label="diagnostic", diagnostic=True, eval_seconds=7.0, location=Location("train.log", 29))),
+        total_eval_seconds=90.0,
+    )
+    _, *rows = time_rows(facts(judged).edition, counted_runs(judged)[:1])
+    assert [tuple(row[1:]) for row in rows] == [
+        ("training", "600.0", "600 s of training"),
+        ("calibration on training data", "3.6", "600 s of training"),
+        ("calibration", "100.0", "600 s of evaluation"),
+        ("compile", "88.8", "not charged"),
+        ("hint precomputation", "20.0", "600 s of evaluation"),
+        ("outside the timers", "164.5", "600 s of evaluation"),
+        ("pass 'final'", "80.0", "600 s of evaluation"),
+        ("pass 'diagnostic'", "7.0", "not charged"),
+        ("evaluation in total", "90.0", "600 s of evaluation"),
+    ]

@@ -203,6 +203,28 @@ def test_work_outside_the_timers() -> None:
     assert not only("ngram_tilt:precompute_done elapsed=164.53s").untimed
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "seconds"),
+    [
+        ("Serialize: per-group lrzip compression done in 97.8s", "compression", 97.8),
+        ("Deserialize: decompression done in 17.2s", "decompression", 17.2),
+        ("ngram_tilt:precompute_done elapsed=164.53s total_targets=47851520", "hint precomputation", 164.53),
+        ("ttt_lora:compile warmup done (88.8s)", "compile", 88.8),
+        ("GPTQ:quantized in 5.1s", "quantisation", 5.1),
+        ("quantization:done int6 time=2400ms", "quantisation", 2.4),
+    ],
+)
+def test_phases(line: str, kind: str, seconds: float) -> None:
+    assert [(p.kind, p.seconds) for p in only(line).phases] == [(kind, seconds)]
+
+
+@pytest.mark.parametrize(
+    "line", ["quantized val_loss:2.8 val_bpb:1.08 eval_time:80ms", "Serialize: done", "gptq:collected 66 Hessians in 4.3s"]
+)
+def test_scores_calibration_and_untimed_lines_are_no_phases(line: str) -> None:
+    assert not only(line).phases
+
+
 def test_gates() -> None:
     found = only("ngram_tilt:hints total=9 gated=3 token_gate=2 within_gate=1 word_gate=0 agree2plus=0").gates
     assert [dict(g.counts) for g in found] == [
