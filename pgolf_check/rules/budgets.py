@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pgolf_check.model import Certainty, Finding, Location, Severity, Witness
 from pgolf_check.rules.edition import Budget
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.runs import LoggedRun, claims_hardware
+from pgolf_check.rules.runs import LoggedRun, claims_hardware, is_aside
 
 Timed = tuple[LoggedRun, float, Location, str]
 """A run, seconds, the place that states them, and what took them."""
@@ -15,12 +15,12 @@ Timed = tuple[LoggedRun, float, Location, str]
 
 def over_budget(code: str, facts: Facts, budget: Budget, timed: Sequence[Timed]) -> list[Finding]:
     """The findings for the times that exceed the budget."""
-    claim_known = any(logged.claimed for logged, *_ in timed)
-    return [_finding(code, facts, budget, t, other=claim_known and not t[0].claimed) for t in timed if t[1] > budget.seconds]
+    runs = [logged for logged, *_ in timed]
+    return [_finding(code, facts, budget, t, aside=is_aside(facts, t[0], runs)) for t in timed if t[1] > budget.seconds]
 
 
-def _finding(code: str, facts: Facts, budget: Budget, timed: Timed, *, other: bool) -> Finding:
-    """A note within the grace and on another machine than the edition's; for review where other runs state the claim.
+def _finding(code: str, facts: Facts, budget: Budget, timed: Timed, *, aside: bool) -> Finding:
+    """A note within the grace and on another machine than the edition's; for review where the claim stands without the run.
 
     Where the log does not tell the machine, likely if the submission says that it is the edition's, else possible.
     """
@@ -35,6 +35,6 @@ def _finding(code: str, facts: Facts, budget: Budget, timed: Timed, *, other: bo
         message = f"{message}; the log does not say on how many GPUs"
     elif logged.run.world_size != machine.count:
         message, ceiling = f"{message}; this run had {logged.run.world_size} GPU(s)", Severity.NOTE
-    if other and ceiling is Severity.BLOCK:
+    if aside and ceiling is Severity.BLOCK:
         message, ceiling = f"{message}; other runs state the claimed score", Severity.REVIEW
     return Finding(code, Witness.PAPER, certainty, message, (place,), ceiling=ceiling)

@@ -7,7 +7,7 @@ Logs with the same text are one log.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -79,6 +79,18 @@ def counted_runs(submission: Submission) -> tuple[LoggedRun, ...]:
             texts.add(log.text)
             counted.extend(_of_log(log, claims))
     return tuple(counted)
+
+
+def is_aside(facts: Facts, logged: LoggedRun, runs: Iterable[LoggedRun]) -> bool:
+    """Whether the claim stands without this run: others state it, and this is a baseline, a trial or an earlier run of the same seed.
+
+    In the record track a run of another seed is taken for one of the runs that a record needs.
+    """
+    claimed = [run for run in runs if run.claimed]
+    if not claimed or logged.claimed:
+        return False
+    seed = logged.run.seed
+    return not is_record(facts) or seed is None or seed in {run.run.seed for run in claimed}
 
 
 def _of_log(log: Log, claims: set[Location]) -> Iterator[LoggedRun]:

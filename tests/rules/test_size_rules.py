@@ -83,6 +83,19 @@ def test_s101_files_beside_the_script_are_a_total_of_their_own() -> None:
     assert not blocks(answer) and blocks(check("S101", judged, profile="strict"))
 
 
+def test_s101_an_earlier_run_of_a_seed_that_states_the_claim_is_for_review() -> None:
+    def large(seed: int) -> Submission:
+        path = "v1.log"
+        earlier = run(path, seed=seed, finals=(final(path, val_bpb=1.2),), total_bytes=CAP + 9, model_bytes=CAP - 1)
+        return submission(logs=(*three_logs(), log(path, earlier)))
+
+    answer = check("S101", large(42))
+    assert [f.ceiling for f in answer.findings] == [Severity.REVIEW] and figure(answer, "plain_total") < CAP
+    assert blocks(check("S101", large(7)))
+    elsewhere = replace(large(7), path="records/track_non_record_16mb/study")
+    assert [f.ceiling for f in check("S101", elsewhere).findings] == [Severity.REVIEW]
+
+
 def long_script(source: str, model: int) -> Submission:
     """A script whose plain total is over the cap, next to a model of this size."""
     return submission(
