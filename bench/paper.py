@@ -3,8 +3,8 @@
     python -m bench.heads GIT_DIR --out DIR
     python -m bench.paper DIR/list.txt [--jobs N]
 
-Every folder is judged as `pgolf-check corpus` does it, merged records excused. Then each is judged once more in a process that counts its own
-time, nothing kept from before; its claim is classed; and a script whose plain total is over the cap is packed in every way.
+Every folder is judged by several processes, each with an empty cache and counting its own time, merged records excused. Then each claim is
+classed, and a script whose plain total is over the cap is packed in every way, for the time that takes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from rich.progress import track
+
 from pgolf_check.audit import audit
-from pgolf_check.corpus.pool import Answered, judge_all
-from pgolf_check.corpus.worker import Options
 from pgolf_check.model import Report, Severity, Status, Witness
 from pgolf_check.rules.rulebook import load_rulebook
 from pgolf_check.stats.claims import Standing, headline
@@ -55,11 +55,20 @@ range only if those of every run of all its folders are; the survey took the lin
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The claim of one folder, the processor time that judging it takes, and that of packing its script in every way."""
+class Judged:
+    """The report on one folder and the processor time that it took."""
 
-    standing: Standing | None
+    path: str
+    report: Report
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How the claim of one folder stands, and the processor time of packing its script in every way."""
+
+    path: str
+    standing: Standing | None
     packing_seconds: float | None
 
 
@@ -70,29 +79,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "paper.md")
     args = parser.parse_args()
     paths = args.list.read_text().split("\n")[:-1]
-    began = time.perf_counter()
-    answers = list(judge_all(paths, Options(witnesses=frozenset({Witness.PAPER})), jobs=args.jobs))
-    wall = time.perf_counter() - began
-    reports = {a.path: a.result for a in answers if isinstance(a.result, Report)}
     with ProcessPoolExecutor(args.jobs) as pool:
-        judged = [path for path in paths if path in reports]
-        measured = dict(zip(judged, pool.map(measure, judged, chunksize=16), strict=True))
+        began = time.perf_counter()
+        judged = list(track(pool.map(judge, paths), total=len(paths), description="judged"))
+        wall = time.perf_counter() - began
+        measured = list(track(pool.map(measure, judged), total=len(judged), description="measured"))
     readings = [json.loads(line) for line in (HERE / "readings.jsonl").read_text().splitlines()]
-    text = page(reports, answers, measured, (args.jobs, wall), [r for r in readings if r["witness"] == "paper"])
+    text = page(judged, measured, (args.jobs, wall), [r for r in readings if r["witness"] == "paper"])
     args.out.write_text(text, encoding="utf-8")
 
 
-def measure(path: str) -> Measured:
+def judge(path: str) -> Judged:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["PGOLF_CACHE_DIR"] = cache
         seconds, report = timed(lambda: audit(path, witnesses={Witness.PAPER}))
-    submission = load(path)
+    return Judged(path, replace(report, sources={}), seconds)
+
+
+def measure(judged: Judged) -> Measured:
+    submission = load(judged.path)
     claim, script = headline(submission), submission.scripts.get(submission.entry)
     packing = None
-    if "packed_total" in figures(report) and script is not None and script.text is not None:
+    if "packed_total" in figures(judged.report) and script is not None and script.text is not None:
         text = script.text
         packing, _ = timed(lambda: packed_size(text))
-    return Measured(claim.standing if claim else None, seconds, packing)
+    return Measured(judged.path, claim.standing if claim else None, packing)
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
@@ -113,25 +124,19 @@ def pull_request(path: str) -> str:
 
 
 def page(
-    reports: dict[str, Report],
-    answers: Sequence[Answered],
-    measured: dict[str, Measured],
-    run: tuple[int, float],
-    readings: Sequence[dict[str, object]],
+    judged: Sequence[Judged], measured: Sequence[Measured], run: tuple[int, float], readings: Sequence[dict[str, object]]
 ) -> str:
     """The Markdown of everything that was measured."""
-    refused = len(answers) - len(reports)
     parts = [
         "# What the paper witness finds in pull requests",
         "Command: `python -m bench.heads GIT_DIR --out DIR && python -m bench.paper DIR/list.txt` on a mirror of the challenge repository. "
-        f"{len(reports):,} submission folders with a script, of {len({pull_request(p) for p in reports}):,} pull request heads; "
-        f"{refused} refused.",
-        *section("Findings by rule", by_rule(reports.values()), RULES_TOLD),
-        *section("Bytes that the logs imply", implied(reports)),
+        f"{len(judged):,} submission folders with a script, of {len({pull_request(j.path) for j in judged}):,} pull request heads.",
+        *section("Findings by rule", by_rule(j.report for j in judged), RULES_TOLD),
+        *section("Bytes that the logs imply", implied(judged)),
         *section("Claims against logs", claims(measured)),
         *section("Compared with an earlier survey", [("", "survey"), *EARLIER], DIFFERENCES.strip().replace("\n", " ")),
         *section("Blocks read by hand", read_by_hand(readings), READ_TOLD),
-        *section("Time", times(measured, run), TIME_TOLD),
+        *section("Time", times(judged, measured, run), TIME_TOLD),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -176,13 +181,13 @@ def by_rule(reports: Iterable[Report]) -> list[tuple[str, ...]]:
     return [("rule", "block", "review", "note", "undecided"), *(row for row in rows if any(cell != "0" for cell in row[1:]))]
 
 
-def implied(reports: dict[str, Report]) -> list[tuple[str, str]]:
+def implied(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     """How many pull requests tell the bytes that they divide by, and how many of these are right."""
     known: dict[str, list[int]] = defaultdict(list)
-    for path, report in reports.items():
-        value = figures(report).get("implied_bytes")
+    for one in judged:
+        value = figures(one.report).get("implied_bytes")
         if isinstance(value, int):
-            known[pull_request(path)].append(value)
+            known[pull_request(one.path)].append(value)
     right = sum(all(value in RIGHT_BYTES for value in values) for values in known.values())
     wrong = Counter(round(value / 1e6, 1) for values in known.values() for value in values if value not in RIGHT_BYTES)
     common = [(f"folders at {millions:,} million", f"{count:,}") for millions, count in wrong.most_common(8)]
@@ -194,9 +199,9 @@ def implied(reports: dict[str, Report]) -> list[tuple[str, str]]:
     ]
 
 
-def claims(measured: dict[str, Measured]) -> list[tuple[str, ...]]:
+def claims(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
     """The classes of the claims by track; a claim without a log that states a score has none."""
-    counted = Counter((m.standing, "track_non_record" not in path) for path, m in measured.items())
+    counted = Counter((m.standing, "track_non_record" not in m.path) for m in measured)
     rows = [("class", "record track", "other track")]
     rows += [(s.value, f"{counted[s, True]:,}", f"{counted[s, False]:,}") for s in Standing]
     rows.append(("no claim", f"{counted[None, True]:,}", f"{counted[None, False]:,}"))
@@ -211,11 +216,11 @@ def read_by_hand(readings: Sequence[dict[str, object]]) -> list[tuple[str, ...]]
     return [("blocks", *kinds), *((name, *(f"{counted[verdict, kind]}" for kind in kinds)) for name, verdict in samples)]
 
 
-def times(measured: dict[str, Measured], run: tuple[int, float]) -> list[tuple[str, str]]:
+def times(judged: Sequence[Judged], measured: Sequence[Measured], run: tuple[int, float]) -> list[tuple[str, str]]:
     """Seconds of one submission and of all; those of packing in every way are apart."""
-    every = [m.seconds for m in measured.values()]
-    packing = [m.packing_seconds for m in measured.values() if m.packing_seconds is not None]
-    unpacked = [m.seconds for m in measured.values() if m.packing_seconds is None]
+    packing = [m.packing_seconds for m in measured if m.packing_seconds is not None]
+    every = [j.seconds for j in judged]
+    unpacked = [j.seconds for j, m in zip(judged, measured, strict=True) if m.packing_seconds is None]
     jobs, wall = run
     return [
         ("", "seconds"),
