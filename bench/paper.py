@@ -25,6 +25,7 @@ from typing import TypeVar
 from rich.progress import track
 
 from pgolf_check.audit import audit
+from pgolf_check.errors import UserError
 from pgolf_check.model import Report, Severity, Status, Witness
 from pgolf_check.rules.rulebook import load_rulebook
 from pgolf_check.stats.claims import Standing, headline
@@ -72,6 +73,15 @@ class Measured:
     packing_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How everything was judged: processes, seconds from start to end, and folders refused."""
+
+    jobs: int
+    seconds: float
+    refused: int
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("list", type=Path, help="the list.txt of bench.heads: one folder a line")
@@ -81,18 +91,22 @@ def main() -> None:
     paths = args.list.read_text().split("\n")[:-1]
     with ProcessPoolExecutor(args.jobs) as pool:
         began = time.perf_counter()
-        judged = list(track(pool.map(judge, paths), total=len(paths), description="judged"))
+        judged = [found for found in track(pool.map(judge, paths), total=len(paths), description="judged") if found is not None]
         wall = time.perf_counter() - began
         measured = list(track(pool.map(measure, judged), total=len(judged), description="measured"))
     readings = [json.loads(line) for line in (HERE / "readings.jsonl").read_text().splitlines()]
-    text = page(judged, measured, (args.jobs, wall), [r for r in readings if r["witness"] == "paper"])
+    text = page(judged, measured, Ran(args.jobs, wall, len(paths) - len(judged)), [r for r in readings if r["witness"] == "paper"])
     args.out.write_text(text, encoding="utf-8")
 
 
-def judge(path: str) -> Judged:
+def judge(path: str) -> Judged | None:
+    """What the paper witness says of a folder; None where it is refused, because it holds several submissions."""
     with tempfile.TemporaryDirectory() as cache:
         os.environ["PGOLF_CACHE_DIR"] = cache
-        seconds, report = timed(lambda: audit(path, witnesses={Witness.PAPER}))
+        try:
+            seconds, report = timed(lambda: audit(path, witnesses={Witness.PAPER}))
+        except UserError:
+            return None
     return Judged(path, replace(report, sources={}), seconds)
 
 
@@ -123,14 +137,13 @@ def pull_request(path: str) -> str:
     return found[1] if found else path
 
 
-def page(
-    judged: Sequence[Judged], measured: Sequence[Measured], run: tuple[int, float], readings: Sequence[dict[str, object]]
-) -> str:
+def page(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran, readings: Sequence[dict[str, object]]) -> str:
     """The Markdown of everything that was measured."""
     parts = [
         "# What the paper witness finds in pull requests",
         "Command: `python -m bench.heads GIT_DIR --out DIR && python -m bench.paper DIR/list.txt` on a mirror of the challenge repository. "
-        f"{len(judged):,} submission folders with a script, of {len({pull_request(j.path) for j in judged}):,} pull request heads.",
+        f"{len(judged):,} submission folders with a script, of {len({pull_request(j.path) for j in judged}):,} pull request heads; "
+        f"{run.refused} folders refused because they hold several submissions.",
         *section("Findings by rule", by_rule(j.report for j in judged), RULES_TOLD),
         *section("Bytes that the logs imply", implied(judged)),
         *section("Claims against logs", claims(measured)),
@@ -216,12 +229,11 @@ def read_by_hand(readings: Sequence[dict[str, object]]) -> list[tuple[str, ...]]
     return [("blocks", *kinds), *((name, *(f"{counted[verdict, kind]}" for kind in kinds)) for name, verdict in samples)]
 
 
-def times(judged: Sequence[Judged], measured: Sequence[Measured], run: tuple[int, float]) -> list[tuple[str, str]]:
+def times(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran) -> list[tuple[str, str]]:
     """Seconds of one submission and of all; those of packing in every way are apart."""
     packing = [m.packing_seconds for m in measured if m.packing_seconds is not None]
     every = [j.seconds for j in judged]
     unpacked = [j.seconds for j, m in zip(judged, measured, strict=True) if m.packing_seconds is None]
-    jobs, wall = run
     return [
         ("", "seconds"),
         (f"submissions that need no packing ({len(unpacked):,}), median", f"{share(unpacked, 0.5):.3f}"),
@@ -233,7 +245,7 @@ def times(judged: Sequence[Judged], measured: Sequence[Measured], run: tuple[int
         ("the same, sum", f"{sum(every):.0f}"),
         (f"packing a script in every way ({len(packing):,}), median", f"{share(packing, 0.5):.2f}"),
         ("the same, longest", f"{max(packing, default=0.0):.2f}"),
-        (f"all submissions, {jobs} workers on a machine shared with other work, from start to end", f"{wall:.0f}"),
+        (f"all submissions, {run.jobs} workers on a machine shared with other work, from start to end", f"{run.seconds:.0f}"),
     ]
 
 
