@@ -1,7 +1,7 @@
 """What the paper witness finds over all pull request heads: by rule, the implied bytes, the claims, the time. Writes bench/paper.md.
 
     python -m bench.heads GIT_DIR --out DIR
-    python -m bench.paper DIR/list.txt [--jobs N]
+    python -m bench.paper DIR/all.txt [--jobs N]
 
 Every folder is judged by several processes, each with an empty cache and counting its own time, merged records excused. Then each claim is
 classed, and a script whose plain total is over the cap is packed in every way, for the time that takes.
@@ -84,7 +84,7 @@ class Ran:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("list", type=Path, help="the list.txt of bench.heads: one folder a line")
+    parser.add_argument("list", type=Path, help="a list of bench.heads: one folder a line")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE / "paper.md")
     args = parser.parse_args()
@@ -141,8 +141,8 @@ def page(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran, readi
     """The Markdown of everything that was measured."""
     parts = [
         "# What the paper witness finds in pull requests",
-        "Command: `python -m bench.heads GIT_DIR --out DIR && python -m bench.paper DIR/list.txt` on a mirror of the challenge repository. "
-        f"{len(judged):,} submission folders with a script, of {len({pull_request(j.path) for j in judged}):,} pull request heads; "
+        "Command: `python -m bench.heads GIT_DIR --out DIR && python -m bench.paper DIR/all.txt` on a mirror of the challenge repository. "
+        f"{len(judged):,} submission folders, of {len({pull_request(j.path) for j in judged}):,} pull request heads; "
         f"{run.refused} folders refused because they hold several submissions.",
         *section("Findings by rule", by_rule(j.report for j in judged), RULES_TOLD),
         *section("Bytes that the logs imply", implied(judged)),

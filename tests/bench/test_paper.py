@@ -30,7 +30,7 @@ def test_the_legal_record_is_counted(tmp_path: Path) -> None:
     assert cells(paper.claims(measured))[Standing.MEAN.value] == ("1", "1")
     assert cells(paper.claims(measured))["classed, both tracks"] == ("2", "")
     text = paper.page(judged, measured, paper.Ran(1, 2.0, 0), [])
-    assert "2 submission folders with a script, of 2 pull request heads" in text
+    assert "2 submission folders, of 2 pull request heads" in text
     assert not any("nan" in line for line in text.splitlines() if line.startswith("|"))
 
 
