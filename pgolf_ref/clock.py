@@ -28,6 +28,10 @@ class Phase:
         """Seconds left of the budget, never below 0; infinite without a budget."""
         return max(self.budget - self.seconds, 0.0) if self.budget > 0 else float("inf")
 
+    def resume(self, seconds: float) -> None:
+        """Count the time of an earlier process, too."""
+        self._counted += seconds
+
     @contextmanager
     def running(self) -> Iterator["Phase"]:
         """Count the time spent inside."""

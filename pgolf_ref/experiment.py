@@ -4,7 +4,6 @@ Invariants: a seed that has finished is never run again, and stays part of the s
 configuration and data, or the run is refused; an interrupted run leaves finished seeds and nothing that looks like a submission.
 """
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,14 +12,13 @@ from typing import Any
 
 import torch
 
-from pgolf_ref.code import used_modules
 from pgolf_ref.config import Config
-from pgolf_ref.data.dataset import Dataset, open_dataset
-from pgolf_ref.data.shards import shard_files
+from pgolf_ref.data.dataset import open_dataset
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.files import read_json, write_json
-from pgolf_ref.run import SeedResult, run_seed, with_seed
+from pgolf_ref.fingerprint import fingerprint
+from pgolf_ref.run import SeedResult, remove_checkpoint, run_seed, with_seed
 from pgolf_ref.submission import METADATA, Description, entry_script, restore_results, write_submission
 
 
@@ -37,17 +35,18 @@ def run_experiment(config: Config, seeds: Sequence[int], out: Path, by: Author, 
     """Run the seeds that have not finished in `out`, and write the submission folder there."""
     dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
     script = entry_script(config)
-    fingerprint = _fingerprint(script, dataset)
-    results = _finished(out, fingerprint)
+    identity = fingerprint(script, dataset)
+    results = _finished(out, identity)
     for seed in seeds:
         if seed not in results:
             results[seed] = run_seed(with_seed(config, seed, config.data.path), script, out, world)
             if world.is_main:
-                write_json(_note(out, seed), {"fingerprint": fingerprint, **asdict(results[seed])})
+                write_json(_note(out, seed), {"fingerprint": identity, **asdict(results[seed])})
+        remove_checkpoint(out, seed, world)
     ordered = [results[seed] for seed in dict.fromkeys([*seeds, *sorted(results)])]
     if world.is_main:
         hardware, record = _hardware(world)
-        about = Description(by.name, by.author, by.github_id, hardware, record, dataset.name, fingerprint)
+        about = Description(by.name, by.author, by.github_id, hardware, record, dataset.name, identity)
         write_submission(out, config, script, ordered, about)
         for note in out.glob(".seed_*.json"):
             note.unlink()
@@ -58,38 +57,25 @@ def _note(out: Path, seed: int) -> Path:
     return out / f".seed_{seed}.json"
 
 
-def _finished(out: Path, fingerprint: str) -> dict[int, SeedResult]:
+def _finished(out: Path, identity: str) -> dict[int, SeedResult]:
     """The results of earlier calls, from the notes of a run that was interrupted or from a complete submission."""
     results: dict[int, SeedResult] = {}
     if (out / METADATA).is_file():
         metadata = read_json(out / METADATA)
-        _expect(metadata.get("fingerprint"), fingerprint, out)
+        _expect(metadata.get("fingerprint"), identity, out)
         results = {result.seed: result for result in restore_results(metadata)}
     for note in out.glob(".seed_*.json"):
         figures: dict[str, Any] = read_json(note)
-        _expect(figures.pop("fingerprint", None), fingerprint, out)
+        _expect(figures.pop("fingerprint", None), identity, out)
         results[int(figures["seed"])] = SeedResult(**figures)
     return results
 
 
-def _expect(found: Any, fingerprint: str, out: Path) -> None:
-    if found != fingerprint:
+def _expect(found: Any, identity: str, out: Path) -> None:
+    if found != identity:
         raise UserError(
             f"{out} holds runs of another configuration, code or data: name another folder with --out, or delete it to start anew"
         )
-
-
-def _fingerprint(script: str, dataset: Dataset) -> str:
-    digest = hashlib.sha256(script.encode("utf-8"))
-    for path, source in used_modules().items():
-        digest.update(path.encode() + b"\0" + source + b"\0")
-    digest.update(dataset.tokenizer.serialized_model_proto())
-    digest.update(dataset.validation.tobytes())
-    if dataset.validation_bytes is not None:
-        digest.update(dataset.validation_bytes.tobytes())
-    for shard in shard_files(dataset.folder, "train"):
-        digest.update(f"{shard.name} {shard.stat().st_size}\n".encode())
-    return digest.hexdigest()
 
 
 def _hardware(world: World) -> tuple[str, bool]:

@@ -3,31 +3,58 @@
 Invariants: the source comes first and ends with a line of 100 '='; only rank 0 writes; a line is on disk when the call returns.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import TextIO
+
+from pgolf_ref.clock import Phase
 
 RULE = "=" * 100
 
 
 class Log:
-    """Lines to a file (if any) and to a stream (if any)."""
+    """Lines to a file (if any) and to a stream (if any); what they say in figures as JSON lines to a second file."""
 
-    def __init__(self, path: Path | None = None, stream: TextIO | None = sys.stdout) -> None:
-        self._file = path.open("w", encoding="utf-8") if path else None
+    def __init__(self, path: Path | None = None, stream: TextIO | None = sys.stdout, kept: tuple[int, int] = (0, 0)) -> None:
+        """`kept` is how many bytes of the log and of its JSON lines an earlier process has left that still hold."""
+        self._files = [_opened(file, size) for file, size in zip((path, events_path(path)), kept, strict=True)] if path else []
         self._stream = stream
 
     def __call__(self, line: str, *, shown: bool = True) -> None:
         """Write one line; `shown=False` keeps it off the stream."""
-        if self._file:
-            print(line, file=self._file, flush=True)
+        if self._files:
+            print(line, file=self._files[0], flush=True)
         if self._stream and shown:
             print(line, file=self._stream, flush=True)
 
+    def event(self, kind: str, line: str, **figures: float | str) -> None:
+        """Write one line, and the same as figures."""
+        self(line)
+        if self._files:
+            print(json.dumps({"event": kind, **figures}), file=self._files[1], flush=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Bytes of the log and of its JSON lines so far."""
+        return (self._files[0].tell(), self._files[1].tell()) if self._files else (0, 0)
+
     def close(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+        for file in self._files:
+            file.close()
+        self._files = []
+
+
+def events_path(log: Path) -> Path:
+    """Where the JSON lines of a log lie: beside it."""
+    return log.with_name(f"{log.name.removesuffix('.log').removesuffix('.log.partial')}.events.jsonl")
+
+
+def _opened(path: Path, size: int) -> TextIO:
+    file = path.open("r+" if size else "w", encoding="utf-8")
+    file.seek(size)
+    file.truncate()
+    return file
 
 
 def silent() -> Log:
@@ -73,6 +100,10 @@ def final_lines(name: str, loss: float, bpb: float, seconds: float) -> tuple[str
 def phase_line(name: str, seconds: float, budget: float) -> str:
     limit = f"{budget:.1f}s" if budget > 0 else "none"
     return f"phase:{name} seconds:{seconds:.3f} budget:{limit}"
+
+
+def phase_figures(phase: Phase) -> dict[str, float | str]:
+    return {"name": phase.name, "seconds": phase.seconds, "budget": phase.budget}
 
 
 def _timing(step: int, seconds: float) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from pgolf_ref import log as lines
+from pgolf_ref.checkpoint import Checkpoint, Checkpoints
 from pgolf_ref.clock import Clock
 from pgolf_ref.code import code_bytes
 from pgolf_ref.config import Config, to_dict, values_by_name
@@ -25,6 +26,7 @@ from pgolf_ref.evaluate.ledger import Score, ScoringLedger
 from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
 from pgolf_ref.evaluate.ttt import evaluate_score_first
 from pgolf_ref.files import write_bytes, write_text, writing
+from pgolf_ref.fingerprint import fingerprint
 from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
@@ -66,23 +68,41 @@ def ledger_name(seed: int) -> str:
     return f"ledger_seed{seed}.jsonl"
 
 
+def checkpoint_name(seed: int) -> str:
+    return f".checkpoint_seed{seed}.npz"
+
+
+def remove_checkpoint(out: Path, seed: int, world: World) -> None:
+    """Once the results of a seed are kept elsewhere."""
+    if world.is_main:
+        (out / checkpoint_name(seed)).unlink(missing_ok=True)
+
+
 def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult:
-    """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows."""
+    """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows.
+
+    A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`.
+    """
     dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    seed = config.run.seed_init
+    identity = f"{fingerprint(script, dataset)} {seed} {config.run.seed_data}"
+    checkpoints = Checkpoints(out / checkpoint_name(seed), identity, config.run.checkpoint_every, world)
+    resumed = checkpoints.read()
     loader = Prefetching(Loader(config), world.slots(config.data.slots))
     clock = Clock()
-    seed = config.run.seed_init
-    unfinished = out / f".{log_name(seed)}.partial"
-    log = _open_log(unfinished, world)
+    log = _open_log(out, seed, resumed, world)
     try:
-        _header(log, script, config, dataset)
+        if resumed is None:
+            _header(log, script, config, dataset)
 
         def validate(model: GPT) -> tuple[float, float]:
             score, _ = score_windows(model, dataset, config, config.data.seq_len, world)
             return score.loss, score.bpb
 
         known = vocabulary(dataset.tokenizer)
-        trained = train(config, loader, clock, log, world=world, validate=validate, vocabulary=known)
+        trained = train(
+            config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
+        )
         artifact = _export(trained.model, config, out / artifact_name(seed), clock, world)
         size = code_bytes(script)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
@@ -96,8 +116,7 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
         loader.close()
         log.close()
     if world.is_main:
-        with writing(out / log_name(seed)):
-            os.replace(unfinished, out / log_name(seed))
+        _name(out, seed)
     loss, bpb = round(score.loss, 8), round(score.bpb, 8)
     seconds = clock.seconds("evaluate")
     return SeedResult(seed, loss, bpb, len(artifact), size, trained.steps, round(trained.seconds, 3), round(seconds, 3))
@@ -122,12 +141,31 @@ def score_with_ttt(model: GPT, dataset: Dataset, config: Config, world: World) -
     return evaluate_score_first(model, ledger, chunks, batch, config.ttt, seq_len, world), ledger.replay()
 
 
-def _open_log(path: Path, world: World) -> Log:
+def _unfinished(out: Path, seed: int) -> Path:
+    return out / f".{log_name(seed)}.partial"
+
+
+def _open_log(out: Path, seed: int, resumed: Checkpoint | None, world: World) -> Log:
+    """A new log, or that of the interrupted run as it was at the checkpoint."""
     if not world.is_main:
         return lines.silent()
+    path, finished = _unfinished(out, seed), out / log_name(seed)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Log(path)
+        if resumed is None:
+            return Log(path)
+        for kept, named in ((path, finished), (lines.events_path(path), lines.events_path(finished))):
+            if not kept.exists():
+                os.replace(named, kept)
+        return Log(path, kept=(resumed.reached.log_bytes, resumed.reached.events_bytes))
+
+
+def _name(out: Path, seed: int) -> None:
+    """The log of a finished run gets its name, after its JSON lines."""
+    path, finished = _unfinished(out, seed), out / log_name(seed)
+    with writing(finished):
+        os.replace(lines.events_path(path), lines.events_path(finished))
+        os.replace(path, finished)
 
 
 def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:

@@ -161,7 +161,7 @@ from pathlib import Path
 $imports
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
-from pgolf_ref.run import run_seed, with_seed
+from pgolf_ref.run import remove_checkpoint, run_seed, with_seed
 
 CONFIG = $config
 
@@ -175,7 +175,9 @@ def main() -> None:
     try:
         world = World.from_environment(CONFIG.run.device)
         script = Path(__file__).read_text(encoding="utf-8")
-        run_seed(with_seed(CONFIG, arguments.seed, arguments.data), script, Path(arguments.out), world)
+        out = Path(arguments.out)
+        run_seed(with_seed(CONFIG, arguments.seed, arguments.data), script, out, world)
+        remove_checkpoint(out, arguments.seed, world)
         world.close()
     except (UserError, OSError) as error:
         raise SystemExit(f"error: {error}") from error

@@ -1,11 +1,12 @@
 """Training: a loop over steps that ends when the steps or the seconds are used up.
 
 Invariants: the batch of (step, slot) is the same for any number of ranks; the gradient of a step is the mean over its slots,
-summed over the ranks; every rank ends with the same weights; validation time is not training time.
+summed over the ranks; every rank ends with the same weights; validation time is not training time; a run that goes on from a
+checkpoint ends with the weights of one that was never interrupted.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pgolf_ref import log as lines
+from pgolf_ref.checkpoint import Checkpoint, Checkpoints, Reached, prefixed, random_state, restore_random_state, under
 from pgolf_ref.clock import Clock, Phase
 from pgolf_ref.config import Config, RunConfig
 from pgolf_ref.data.vocabulary import Vocabulary
@@ -37,6 +39,8 @@ class Loader(Protocol):
 
 # Small slots share a forward pass up to this many tokens: fewer, larger operations, and still in a CPU's cache.
 PASS_TOKENS = 4096
+# After this fraction of the run, a loss of so many times that of a uniform guess is no passing spike.
+SETTLED, DIVERGED = 0.1, 3.0
 
 Validate = Callable[[GPT], tuple[float, float]]  # -> loss in nats per token, bits per byte
 
@@ -74,8 +78,10 @@ def train(
     world: World | None = None,
     validate: Validate | None = None,
     vocabulary: Vocabulary | None = None,
+    checkpoints: Checkpoints | None = None,
+    resumed: Checkpoint | None = None,
 ) -> TrainResult:
-    """Train from scratch. Without `world` this process trains alone on the device that the configuration names.
+    """Train from scratch, or go on from `resumed`. Without `world` this process trains alone on the device that the configuration names.
 
     Some techniques need the vocabulary, and say so where it is missing.
     """
@@ -85,43 +91,76 @@ def train(
     model.backend = chosen(config.run.attention, world.device.type, _activation_dtype(config.run), documents)
     if vocabulary is not None:
         model.use_vocabulary(vocabulary)
-    log(f"model_params:{sum(p.numel() for p in model.parameters())}")
-    log(f"world_size:{world.size} grad_accum_steps:{config.data.slots // world.size}")
-    log(described(model.backend, documents))
-    log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
     trainer = _Trainer(config, model, loader, world)
+    _describe(log, config, model, world, resumed)
     trainer.warm_up()
     with clock.phase("train", config.run.budget_seconds) as phase:
-        trainer.begin()
-        steps = _loop(trainer, phase, log, validate)
+        trainer.begin(resumed.tensors if resumed else None)
+        reached = resumed.reached if resumed else Reached()
+        phase.resume(reached.seconds)
+        steps = _Loop(trainer, phase, log, validate, checkpoints).run(reached)
         trainer.finish()
-    log(lines.phase_line(phase.name, phase.seconds, phase.budget))
+    log.event("phase", lines.phase_line(phase.name, phase.seconds, phase.budget), **lines.phase_figures(phase))
     return TrainResult(model, steps, phase.seconds)
 
 
-def _loop(trainer: "_Trainer", phase: Phase, log: Log, validate: Validate | None) -> int:
-    run = trainer.config.run
-    step, fraction = 0, 0.0
+def _describe(log: Log, config: Config, model: GPT, world: World, resumed: Checkpoint | None) -> None:
+    """What a reader of the log wants to know before the first step."""
+    if resumed:
+        log.event("resumed", f"resumed: step:{resumed.reached.step}/{config.run.steps}", step=resumed.reached.step)
+        return
+    log(f"model_params:{sum(p.numel() for p in model.parameters())}")
+    log(f"world_size:{world.size} grad_accum_steps:{-(-config.data.slots // world.size)}")
+    log(described(model.backend, config.model.attention.documents))
+    log(f"seed:{config.run.seed_init} seed_data:{config.run.seed_data}")
 
-    def report() -> None:
-        if validate is not None:
-            with phase.paused():
-                loss, bpb = validate(trainer.model)
-            log(lines.validation_line(step, run.steps, loss, bpb, phase.seconds))
 
-    while fraction < 1.0:
-        if run.validate_every and step % run.validate_every == 0:
-            report()
-        loss = trainer.step(step, fraction)
-        step += 1
-        fraction = trainer.world.agree(progress(step, run.steps, phase.seconds, phase.budget))
-        trainer.average(fraction)
-        if step <= 10 or step % run.log_every == 0 or fraction == 1.0:
-            log(lines.train_line(step, run.steps, trainer.mean_loss(loss, step), phase.seconds))
-    if step < run.steps:
-        log(lines.stop_line(step, run.steps, phase.seconds))
-    report()
-    return step
+class _Loop:
+    """Steps with what is reported and kept between them."""
+
+    def __init__(
+        self, trainer: "_Trainer", phase: Phase, log: Log, validate: Validate | None, checkpoints: Checkpoints | None
+    ) -> None:
+        self._trainer, self._phase, self._log, self._validate, self._checkpoints = trainer, phase, log, validate, checkpoints
+        self._run = trainer.config.run
+
+    def run(self, reached: Reached) -> int:
+        """All steps from there to the end of the run; returns how many the run has."""
+        step, fraction, run = reached.step, reached.fraction, self._run
+        while fraction < 1.0:
+            if run.validate_every and step % run.validate_every == 0:
+                self._report(step)
+            started = fraction
+            loss = self._trainer.step(step, fraction)
+            step += 1
+            fraction = self._trainer.world.agree(progress(step, run.steps, self._phase.seconds, self._phase.budget))
+            self._trainer.average(fraction)
+            if step <= 10 or step % run.log_every == 0 or fraction == 1.0:
+                self._tell(step, started, loss)
+            self._keep(step, fraction)
+        if step < run.steps:
+            self._log(lines.stop_line(step, run.steps, self._phase.seconds))
+        self._report(step)
+        return step
+
+    def _tell(self, step: int, fraction: float, loss: Tensor) -> None:
+        mean, seconds = self._trainer.mean_loss(loss, step, fraction), self._phase.seconds
+        rate = lr_multiplier(fraction, self._trainer.config.optim)
+        line = lines.train_line(step, self._run.steps, mean, seconds)
+        self._log.event("train", line, step=step, loss=mean, seconds=seconds, lr_multiplier=rate)
+
+    def _report(self, step: int) -> None:
+        if self._validate is not None:
+            with self._phase.paused():
+                loss, bpb = self._validate(self._trainer.model)
+            line = lines.validation_line(step, self._run.steps, loss, bpb, self._phase.seconds)
+            self._log.event("validation", line, step=step, loss=loss, bpb=bpb, seconds=self._phase.seconds)
+
+    def _keep(self, step: int, fraction: float) -> None:
+        if self._checkpoints and self._checkpoints.due(step, fraction == 1.0):
+            self._trainer.refuse_divergence(step)
+            state = self._trainer.state_dict()
+            self._checkpoints.write(Reached(step, fraction, self._phase.seconds, *self._log.size), state)
 
 
 class _Trainer:
@@ -138,6 +177,7 @@ class _Trainer:
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
         self._optimizers = Optimizers(self._objective, config.optim, world)
         self._average: WeightAverage | None = None
+        self._highest = torch.zeros((), device=world.device)  # loss since it was last looked at
         self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
 
     def warm_up(self) -> None:
@@ -150,15 +190,40 @@ class _Trainer:
                 self._loss(tokens, tokens, self._fraction).backward()
         self._optimizers.zero_grad()
 
-    def begin(self) -> None:
-        """Set the weights that are computed from training tokens, those of the first steps on every rank; the average starts there."""
+    def begin(self, state: Mapping[str, Tensor] | None) -> None:
+        """Set what a run begins with: the state of a checkpoint, or weights of which some are computed from training tokens.
+
+        The tokens are those of the first steps on every rank. A new average starts at these weights.
+        """
+        if state is None:
+            self._initialise()
+        horizon = self.config.optim.ema_horizon
+        self._average = WeightAverage(self.model.parameters(), horizon) if horizon > 0 else None
+        if state is not None:
+            self._load_state_dict(state)
+
+    def _initialise(self) -> None:
         data, model = self.config.data, self.config.model
         if needs_tokens(model):
             count = -(-model.embedding.init_tokens // (data.rows * data.seq_len))
             batches = [self._loader.batch(*divmod(number, data.slots))[0] for number in range(count)]
             initialise(self.model, torch.cat(batches).to(self.world.device), self.config.run.seed_init)
-        horizon = self.config.optim.ema_horizon
-        self._average = WeightAverage(self.model.parameters(), horizon) if horizon > 0 else None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the next step depends on beside its batch; every rank has to ask."""
+        state = prefixed("weights", dict(self._objective.named_parameters()))
+        state |= prefixed("optimizers", self._optimizers.state_dict())
+        state |= prefixed("average", self._average.state_dict()) if self._average else {}
+        return state | prefixed("random", random_state(self.world.device))
+
+    @torch.no_grad()
+    def _load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._objective.named_parameters():
+            parameter.copy_(state[f"weights.{name}"])
+        self._optimizers.load_state_dict(under("optimizers", state))
+        if self._average:
+            self._average.load_state_dict(under("average", state))
+        restore_random_state(under("random", state), self.world.device)
 
     def step(self, step: int, fraction: float) -> Tensor:
         """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
@@ -175,6 +240,7 @@ class _Trainer:
         self.world.sum_gradients(self._objective.parameters())
         self._optimizers.step(lr_multiplier(fraction, self.config.optim), momentum(fraction, self.config.optim))
         self._optimizers.zero_grad()
+        self._highest = torch.maximum(self._highest, total)
         return total
 
     def average(self, fraction: float) -> None:
@@ -192,12 +258,26 @@ class _Trainer:
         if self._average:
             self._average.store()
 
-    def mean_loss(self, loss: Tensor, step: int) -> float:
+    def mean_loss(self, loss: Tensor, step: int, fraction: float) -> float:
         """The loss of a step over all ranks; a run that has diverged ends here."""
+        self.refuse_divergence(step)
         value = float(self.world.sum(loss))
-        if not math.isfinite(value):
-            raise UserError(f"training diverged: the loss of step {step} is {value}; lower the learning rates of the recipe")
+        if fraction >= SETTLED and value > DIVERGED * math.log(self.config.model.vocab_size):
+            raise _diverged(step, value)
         return value
+
+    def refuse_divergence(self, step: int) -> None:
+        """End a run of which a loss since the last look was no number."""
+        highest = float(self.world.sum(self._highest))
+        self._highest.zero_()
+        if not math.isfinite(highest):
+            raise _diverged(step, highest)
+
+
+def _diverged(step: int, loss: float) -> UserError:
+    return UserError(
+        f"training diverged: the loss of step {step} or shortly before is {loss}; lower the learning rates of the recipe"
+    )
 
 
 def _parameter_dtype(run: RunConfig) -> torch.dtype:

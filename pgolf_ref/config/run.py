@@ -24,10 +24,11 @@ class RunConfig:
     warmup_steps: int = 0  # untimed steps that prime compilation; their effect is undone
     log_every: int = 200
     validate_every: int = 0  # 0 = only at the end
+    checkpoint_every: int = 1000  # steps; 0 = none
 
 
 def problems(run: RunConfig) -> list[str]:
     """Every rule that the section breaks."""
-    not_negative = ("budget_seconds", "seed_init", "seed_data", "warmup_steps", "validate_every")
+    not_negative = ("budget_seconds", "seed_init", "seed_data", "warmup_steps", "validate_every", "checkpoint_every")
     found = ranges("run", run, {"positive": ("steps", "log_every"), "0 or more": not_negative})
     return found + choices("run", run, {"dtype": DTYPES, "device": DEVICES, "attention": ATTENTIONS})

@@ -1,6 +1,6 @@
 """Adam without weight decay (Kingma & Ba 2015), over whole lists of tensors at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,3 +32,15 @@ class Adam:
         torch._foreach_div_(denominator, (1 - beta2**self._count) ** 0.5)
         torch._foreach_add_(denominator, self._eps)
         torch._foreach_addcdiv_(self._parameters, self._mean, denominator, -lr / (1 - beta1**self._count))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Both means of every parameter, and how many steps they are of."""
+        means = {f"mean.{i}": mean for i, mean in enumerate(self._mean)}
+        squares = {f"square.{i}": square for i, square in enumerate(self._square)}
+        return {"count": torch.tensor(self._count), **means, **squares}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._count = int(state["count"])
+        for name, tensors in (("mean", self._mean), ("square", self._square)):
+            for i, tensor in enumerate(tensors):
+                tensor.copy_(state[f"{name}.{i}"])

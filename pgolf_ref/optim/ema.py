@@ -5,10 +5,10 @@ result does not depend on how many steps fit in the run.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage:
@@ -31,3 +31,13 @@ class WeightAverage:
     def store(self) -> None:
         """Write the average into the parameters."""
         torch._foreach_copy_([p.detach() for p in self._parameters], self._average)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The average of every parameter, and the fraction of the run that it has reached."""
+        averages = {f"average.{i}": average for i, average in enumerate(self._average)}
+        return {"fraction": torch.tensor(self._fraction, dtype=torch.float64), **averages}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._fraction = float(state["fraction"])
+        for i, average in enumerate(self._average):
+            average.copy_(state[f"average.{i}"])

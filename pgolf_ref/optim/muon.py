@@ -4,7 +4,7 @@ Matrices of one shape are updated together: their gradients are stacked, and one
 With several ranks each computes its share of a stack, and the updates are gathered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,15 @@ class Muon:
             update = orthogonalise(stack.nesterov(momentum), self._newton_schulz_steps)
             stack.apply(update, -lr)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """The momentum of every stack, gathered from the ranks: all of them have to ask."""
+        return {f"momentum.{i}": stack.momentum() for i, stack in enumerate(self._stacks)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Each rank takes its share."""
+        for i, stack in enumerate(self._stacks):
+            stack.set_momentum(state[f"momentum.{i}"])
+
 
 class _Stack:
     """The parameters of one shape, and the momentum (share, rows, columns) of those that this rank updates."""
@@ -69,6 +78,15 @@ class _Stack:
             torch.stack([_gradient(p) for p in self._own], out=gradient[: len(self._own)])
         self._momentum.mul_(momentum).add_(gradient)
         return gradient.add_(self._momentum, alpha=momentum)
+
+    def momentum(self) -> Tensor:
+        """(parameters, rows, columns)"""
+        return self._world.gather(self._momentum)[: len(self._parameters)]
+
+    def set_momentum(self, momentum: Tensor) -> None:
+        first = self._world.rank * len(self._momentum)
+        own = momentum[first : first + len(self._momentum)]
+        self._momentum[: len(own)] = own
 
     def apply(self, update: Tensor, factor: float) -> None:
         """Add factor * scale * update to every parameter, taking the other ranks' shares from them."""
