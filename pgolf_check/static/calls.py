@@ -32,6 +32,8 @@ from pgolf_check.static.values import (
 )
 
 MAX_REPEATS = 3
+VARIANTS = "__variants__"
+"""The attribute of a `singledispatch` function with those that were registered for types."""
 
 
 def define_function(m: Machine, node: ir.Function, scope: Scope) -> Value:
@@ -52,8 +54,14 @@ def _decorated(m: Machine, decorator: Value, value: Value) -> Value:
             return Wrapped("property" if name == "cached_property" else name, value)
         if decorator.path.endswith("contextlib.contextmanager"):
             return value
-    if type(decorator) is Method and decorator.name in ("setter", "getter", "deleter"):
-        return decorator.receiver
+    if type(decorator) is Method and type(decorator.receiver) is Wrapped:
+        held = decorator.receiver
+        return Wrapped(held.kind, held.function, value) if decorator.name == "setter" else held
+    if type(decorator) is Method and decorator.name == "register" and type(decorator.receiver) is Function:
+        variants = decorator.receiver.attrs.get(VARIANTS)
+        items = variants.items if type(variants) is Sequence else ()
+        m.heap.put_item(decorator.receiver.attrs, VARIANTS, Sequence("list", (*items, value)))
+        return value
     if type(decorator) in (Function, Bound, Class):
         return call(m, decorator, (value,), {})
     return value
@@ -62,10 +70,11 @@ def _decorated(m: Machine, decorator: Value, value: Value) -> Value:
 def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[..., Any]) -> Value:
     from pgolf_check.static.expressions import evaluate
 
-    bases, external = [], []
+    bases, external, named = [], [], {}
     for base in node.bases:
         value = evaluate(m, base.value, scope)
         if base.keyword is not None:
+            named[base.keyword] = value
             continue
         if type(value) is Class:
             bases.append(value)
@@ -77,6 +86,7 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
     execute(m, node.body, body)
     cls.frozen = cls.frozen or any(base.frozen for base in bases) or any(_freezes(d) for d in node.decorators)
     cls.fields = tuple(s.target.id for s in node.body if type(s) is ir.Annotated and type(s.target) is ir.Name)
+    _made_class(m, cls, named)
     value = cls
     for decorator in reversed(node.decorators):
         made = evaluate(m, decorator, scope)
@@ -84,6 +94,27 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
             result = call(m, made, (value,), {})
             value = result if type(result) is Class else value
     return value
+
+
+def _made_class(m: Machine, cls: Class, named: dict[str, Value]) -> None:
+    """What a class statement runs beside its body: the metaclass, and the hook of the bases for new subclasses."""
+    from pgolf_check.static.effects.access import members
+
+    metaclass = named.pop("metaclass", cls.metaclass)
+    if type(metaclass) is Class:
+        cls.metaclass = metaclass
+        for name in ("__new__", "__init__"):
+            method = metaclass.lookup(name)
+            function = method.function if type(method) is Wrapped else method
+            if type(function) is Function:
+                call(m, function, (cls, cls.name, Sequence("tuple", cls.bases), members(cls)), {})
+    for base in cls.bases:
+        hook = base.lookup("__init_subclass__")
+        function = hook.function if type(hook) is Wrapped else hook
+        if type(function) is Function:
+            call(m, function, (cls,), named)
+    if type(cls.attrs.get("__torch_function__")) in (Function, Wrapped):
+        m.not_followed("every torch function is replaced by __torch_function__ of a class")
 
 
 def _freezes(decorator: ir.Node) -> bool:
@@ -97,6 +128,8 @@ def call(m: Machine, func: Value, args: tuple[Value, ...], keywords: dict[str, V
     """Call any value."""
     kind = type(func)
     if kind is Function:
+        if VARIANTS in func.attrs:
+            return _variant(m, func, args, keywords)
         return call_function(m, func, args, keywords)
     if kind is Bound:
         return call(m, func.function, (func.receiver, *args), keywords, scope)
@@ -121,6 +154,14 @@ def call(m: Machine, func: Value, args: tuple[Value, ...], keywords: dict[str, V
     from pgolf_check.static.effects.signature import pure
 
     return pure(m, (func, *args), keywords)
+
+
+def _variant(m: Machine, func: Function, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """A function that chooses by the type of its argument: any of its variants."""
+    result = call_function(m, func, args, keywords)
+    for variant in func.attrs[VARIANTS].items:
+        result = join(result, call(m, variant, args, keywords))
+    return result
 
 
 def _call_choice(m: Machine, func: Choice, args: tuple[Value, ...], keywords: dict[str, Value], scope: Scope | None) -> Value:
@@ -243,6 +284,9 @@ def _bind_parameters(m: Machine, func: Function, scope: Scope, args: tuple[Value
 def instantiate(m: Machine, cls: Class, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
     from pgolf_check.static.effects.modules import is_module, is_optimizer, new_optimizer
 
+    calling = cls.metaclass.lookup("__call__") if cls.metaclass is not None else NO_CONST
+    if type(calling) is Function and all(f.node is not calling.node for f in m.frames):
+        return call(m, calling, (cls, *args), keywords)
     if is_optimizer(cls):
         return new_optimizer(cls, args, keywords)
     module = is_module(cls)

@@ -11,6 +11,7 @@ from pgolf_check.static.effects.access import get_attribute, get_item
 from pgolf_check.static.effects.numbers import binary, compare, unary
 from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.effects.spaces import asks, told
+from pgolf_check.static.effects.special import as_condition, as_text
 from pgolf_check.static.effects.texts import text_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
@@ -193,6 +194,7 @@ def _spread(value: Value) -> dict[str, Value]:
 def _unary(m: Machine, node: ir.Unary, scope: Scope) -> Value:
     operand = evaluate(m, node.operand, scope)
     if node.op == "not":
+        operand = as_condition(m, operand)
         known = truth(operand)
         return Data(deps_of(operand), scalar=True) if known is None else not known
     return unary(node.op, operand)
@@ -224,7 +226,7 @@ def _bool(m: Machine, node: ir.Bool, scope: Scope) -> Value:
     pending: list[Value] = []
     for index, part in enumerate(node.values):
         value = evaluate(m, part, scope)
-        known = truth(value)
+        known = truth(as_condition(m, value))
         if known is stops:
             pending.append(value)
             break
@@ -245,7 +247,7 @@ def _join_truth(a: Value, b: Value, stops: bool) -> Value:
 
 
 def _conditional(m: Machine, node: ir.IfExp, scope: Scope) -> Value:
-    test = evaluate(m, node.test, scope)
+    test = as_condition(m, evaluate(m, node.test, scope))
     known = truth(test)
     if known is not None:
         return evaluate(m, node.body if known else node.orelse, scope)
@@ -307,7 +309,7 @@ def _fstring(m: Machine, node: ir.FString, scope: Scope) -> Value:
     parts: list[Value] = []
     for part in node.parts:
         if type(part) is ir.Hole:
-            value = evaluate(m, part.value, scope)
+            value = as_text(m, evaluate(m, part.value, scope), "__format__")
             spec = text_of([p if isinstance(p, str) else None for p in part.spec]) if part.spec else ""
             parts.append((value, spec if isinstance(spec, str) else ""))
         else:

@@ -15,6 +15,7 @@ from functools import reduce
 from pgolf_check.static import ir
 from pgolf_check.static.counters import begin, counters, widen
 from pgolf_check.static.effects.sequences import elements, iterate, set_mapping
+from pgolf_check.static.effects.special import as_condition
 from pgolf_check.static.expressions import evaluate, truth
 from pgolf_check.static.heap import Delta
 from pgolf_check.static.joins import join
@@ -282,7 +283,7 @@ def run_while(m: Machine, node: ir.While, scope: Scope) -> End:
                 widen(m, before, loop, number)
             begin(m, counted, scope, loop, number)
             with m.heap.recording() as journal:
-                test = truth(evaluate(m, node.test, scope))
+                test = truth(as_condition(m, evaluate(m, node.test, scope)))
                 if test is False:
                     break
                 end = run_block(m, node.body, scope)

@@ -109,6 +109,8 @@ class Machine:
         self.unfollowed: dict[Location, str] = {}
         self.spaced = 0
         self.gates_off = False
+        self.backward_hooks: list[tuple[Value, tuple[Value, ...]]] = []
+        """Functions that the backward pass calls, each with what it gets."""
         """How many conditions are we under that a piece of the vocabulary begins with the sign for a space."""
         self.trained = False
         """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""

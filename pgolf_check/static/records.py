@@ -118,6 +118,8 @@ class Trace(enum.StrEnum):
     """A score was divided by such a property."""
     STACKED = "stacked"
     """Scores were stacked with a value of the model that the target did not enter."""
+    COMPARED = "compared"
+    """Two scores of the same targets were compared, or one taken from the other."""
     SPACE = "space"
     """Whether a piece of the vocabulary begins with the sign for a space."""
     SPACED = "spaced"

@@ -22,7 +22,8 @@ from pgolf_check.static.effects.access import (
 from pgolf_check.static.effects.scores import choice_between, marked
 from pgolf_check.static.effects.sequences import unpack
 from pgolf_check.static.effects.spaces import asks
-from pgolf_check.static.expressions import evaluate, lookup_scope, refine, truth
+from pgolf_check.static.effects.special import as_condition, special
+from pgolf_check.static.expressions import evaluate, lookup, lookup_scope, refine, truth
 from pgolf_check.static.heap import Delta, joined
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import scores_of
@@ -123,7 +124,7 @@ def _expression(m: Machine, node: ir.Expr, scope: Scope) -> End:
 
 
 def _if(m: Machine, node: ir.If, scope: Scope) -> End:
-    test = evaluate(m, node.test, scope)
+    test = as_condition(m, evaluate(m, node.test, scope))
     outcome = truth(test)
     if outcome is not None:
         block, other = (node.body, node.orelse) if outcome else (node.orelse, node.body)
@@ -298,6 +299,8 @@ def _delete(m: Machine, node: ir.Delete, scope: Scope) -> End:
     for target in node.targets:
         if type(target) is ir.Index:
             delete_target(m, evaluate(m, target.obj, scope), evaluate(m, target.index, scope))
+        elif type(target) is ir.Name:
+            special(m, lookup(scope, target.id), "__del__")
     return End.NEXT
 
 
@@ -337,6 +340,8 @@ def _fits(m: Machine, subject: Value, case: ir.Case, scope: Scope) -> bool | Non
 def _case(m: Machine, subject: Value, case: ir.Case, scope: Scope) -> End:
     for name in case.names:
         bind(m, name, subject if len(case.names) == 1 else Data(), scope)
+    if case.guard is not None:
+        as_condition(m, evaluate(m, case.guard, scope))
     return run_block(m, case.body, scope)
 
 

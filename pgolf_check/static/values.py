@@ -110,7 +110,7 @@ class Mapping:
 class Class:
     """A class of the audited source. `external` are its bases that lie outside, as dotted names; `frozen` if its objects are records."""
 
-    __slots__ = ("name", "bases", "attrs", "external", "fields", "frozen")
+    __slots__ = ("name", "bases", "attrs", "external", "fields", "frozen", "metaclass")
 
     def __init__(self, name: str, bases: tuple[Class, ...], external: tuple[str, ...], attrs: dict[str, Value]) -> None:
         self.name = name
@@ -118,6 +118,7 @@ class Class:
         self.external = external
         self.attrs = attrs
         self.fields: tuple[str, ...] = ()
+        self.metaclass: Class | None = next((base.metaclass for base in bases if base.metaclass is not None), None)
         self.frozen = any(e.endswith("NamedTuple") for e in external)
 
     def lookup(self, name: str) -> Value:
@@ -206,11 +207,12 @@ class Bound:
 class Wrapped:
     """property, staticmethod or classmethod."""
 
-    __slots__ = ("kind", "function")
+    __slots__ = ("kind", "function", "setter")
 
-    def __init__(self, kind: str, function: Value) -> None:
+    def __init__(self, kind: str, function: Value, setter: Value = None) -> None:
         self.kind = kind
         self.function = function
+        self.setter = setter
 
 
 class External:
@@ -296,6 +298,8 @@ def deps_of(value: Value, depth: int = 3) -> Deps:
         )
     if kind is slice:
         return union(deps_of(v, depth) for v in (value.start, value.stop, value.step))
+    if kind is Method:
+        return deps_of(value.receiver, depth)
     return NO_DEPS
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pgolf_check.static.effects.mixing import exchanged, shifted, stopped
-from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, keep_tokens, looked_up, reduced, sided
+from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, is_hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.native import weighed
 from pgolf_check.static.effects.numbers import binary
+from pgolf_check.static.effects.scores import chosen_at, weighed_by
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.effects.spaces import added, told
+from pgolf_check.static.effects.special import first_of, special
 from pgolf_check.static.effects.streams import chosen, filled
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
@@ -48,6 +50,7 @@ from pgolf_check.static.values import (
     tags_of,
 )
 
+PARTIAL_METHOD = "functools.partialmethod"
 ALIAS_ATTRIBUTES = frozenset(("data", "T", "mT", "real", "flat", "H", "ctypes"))
 PLAIN_ATTRIBUTES = frozenset(("shape", "device", "dtype", "ndim", "size", "itemsize", "nbytes", "is_cuda", "requires_grad", "type"))
 
@@ -100,8 +103,13 @@ def _instance_attribute(m: Machine, value: Instance, name: str) -> Value:
     from pgolf_check.static.calls import call
     from pgolf_check.static.effects.modules import external_attribute
 
+    every = special(m, value, "__getattribute__", name)
+    if every is not NO_CONST:
+        return every
     if name in value.attrs:
         return value.attrs[name]
+    if name in MEMBERS and value.state is not None and type(value.cls) is Class:
+        return members(value)
     if type(value.cls) is Class:
         found = value.cls.lookup(name)
         if found is not NO_CONST:
@@ -109,15 +117,39 @@ def _instance_attribute(m: Machine, value: Instance, name: str) -> Value:
                 if found.kind == "property":
                     return call(m, found.function, (value,), {})
                 return found.function if found.kind == "staticmethod" else Bound(found.function, value.cls)
+            if type(found) is Instance:
+                return _from_class(m, value, found)
             return Bound(found, value) if type(found) is Function else found
         if name == "__class__":
             return value.cls
         if name == "__dict__":
-            return Mapping(dict(value.attrs))
+            return members(value)
         getter = value.cls.lookup("__getattr__")
         if type(getter) is Function and value.state is None:
             return call(m, Bound(getter, value), (name,), {})
     return external_attribute(m, value, name)
+
+
+MEMBERS = frozenset(("_modules", "_parameters", "_buffers"))
+
+
+def members(value: Instance | Class) -> Mapping:
+    """`__dict__`: writing into it sets attributes; the registers of a module hold them, too."""
+    made = Mapping()
+    made.items = value.attrs
+    if type(value) is Instance and value.state is not None:
+        made.items = {**value.attrs, **dict.fromkeys(MEMBERS, Mapping(dict(value.attrs)))}
+    return made
+
+
+def _from_class(m: Machine, value: Instance, found: Instance) -> Value:
+    """An object that stands in the class: a descriptor, a method with some arguments given, or just that."""
+    if found.cls == PARTIAL_METHOD:
+        made = Instance("functools.partial")
+        made.held = (Bound(found.held[0], value), *found.held[1:])
+        return made
+    got = special(m, found, "__get__", value, value.cls if type(value.cls) is Class else None)
+    return found if got is NO_CONST else got
 
 
 def data_attribute(value: Data, name: str) -> Value:
@@ -159,7 +191,15 @@ def set_attribute(m: Machine, obj: Value, name: str, value: Value) -> None:
 
 
 def _set_instance_attribute(m: Machine, obj: Instance, name: str, value: Value) -> None:
+    from pgolf_check.static.calls import call
+
     """A module's tensor that is replaced changes the module; so does a parameter that was made from tokens."""
+    held = obj.cls.lookup(name) if type(obj.cls) is Class else NO_CONST
+    if type(held) is Wrapped and held.setter is not None:
+        call(m, held.setter, (obj, value), {})
+        return
+    if special(m, held, "__set__", obj, value) is not NO_CONST:
+        return
     present = obj.attrs.get(name)
     m.heap.put_item(obj.attrs, name, value)
     if obj.state is None or type(value) is not Data:
@@ -172,8 +212,13 @@ def _set_instance_attribute(m: Machine, obj: Instance, name: str, value: Value) 
 
 def get_item(m: Machine, obj: Value, index: Value) -> Value:
     kind = type(obj)
+    if kind is External and obj.path == "sys.modules" and isinstance(constant(index), str):
+        return External(str(constant(index)))
     if kind is Sequence:
-        return described(m, get_sequence(obj, index), index)
+        found = get_sequence(obj, index)
+        if is_hashed(index):
+            return Data(union((deps_of(found), deps_of(index), looked_up(m, index, counts=True))), tags_of(index), scalar=True)
+        return described(m, found, index)
     if kind is Mapping:
         return get_mapping(m, obj, index)
     if kind is Data:
@@ -212,8 +257,6 @@ def _constant_item(obj: Value, index: Value) -> Value:
 
 
 def _instance_item(m: Machine, obj: Instance, index: Value) -> Value:
-    from pgolf_check.static.calls import call
-
     items = obj.attrs.get("__items__")
     if type(items) is Sequence:
         found = get_sequence(items, index)
@@ -225,9 +268,9 @@ def _instance_item(m: Machine, obj: Instance, index: Value) -> Value:
     if type(items) is Mapping:
         return get_mapping(m, items, index)
     if type(obj.cls) is Class:
-        method = obj.cls.lookup("__getitem__")
-        if method is not NO_CONST:
-            return call(m, Bound(method, obj), (index,), {})
+        found = first_of(m, obj, ("__getitem__", "__missing__"), index)
+        if found is not NO_CONST:
+            return found
         if obj.cls.fields:
             values = Sequence("tuple", tuple(obj.attrs.get(f, Data()) for f in obj.cls.fields))
             return get_sequence(values, index)
@@ -256,6 +299,7 @@ def select(m: Machine, data: Data, index: Value) -> Value:
         deps = union((deps, chosen(m, data, index)))
     if not has_reads(data.deps):
         deps = union((deps, index_deps))
+    deps = chosen_at(m, data, index, deps)
     if has_reads(index_deps):
         deps = union((deps, looked_up(m, index, counts=False)))
     part = Data(deps, data.tags | tags, bases=(data,), tokens=data.tokens, behind=data.behind)
@@ -294,6 +338,8 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         if any(type(d) is Read for d in index_deps) and _chosen_by_tokens(index):
             m.count(obj, index_deps, deps_of(value))
             value = Data(unmixed(deps_of(value)))
+        best = weighed_by(m, index, value, NO_DEPS)
+        value = Data(deps_of(value) | best, tags_of(value)) if best else value
         keep_tokens(obj, value)
         weighed(m, index, constant(value))
         _keep_choice(m, obj, value)
@@ -311,6 +357,8 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         known, text = constant(index), constant(value)
         if obj.path == "os.environ" and isinstance(known, str) and isinstance(text, str):
             m.environment[known] = text
+        elif has_reads(deps_of(value)):
+            m.not_followed("validation data is kept in the environment")
 
 
 def _keep_choice(m: Machine, target: Data, value: Value) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects import iterables, reflection
+from pgolf_check.static.effects.callbacks import handed_on
 from pgolf_check.static.effects.files import open_file, write_text
 from pgolf_check.static.effects.mixtures import hash_of
-from pgolf_check.static.effects.numbers import derived
+from pgolf_check.static.effects.numbers import binary, derived
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, first
+from pgolf_check.static.effects.special import as_condition, as_text
 from pgolf_check.static.effects.texts import make_text, parts_of
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
     NO_CONST,
+    NO_REST,
     NO_TAGS,
     Data,
     Instance,
@@ -46,19 +49,31 @@ def _convert(kind: type) -> Callable[[Machine, Args, Keywords], Value]:
     return convert
 
 
+def _bytes(m: Machine, args: Args, keywords: Keywords) -> Value:
+    if (
+        args
+        and type(args[0]) is Sequence
+        and args[0].rest is NO_REST
+        and all(type(v) is int and 0 <= v < 256 for v in args[0].items)
+    ):
+        return bytes(args[0].items)
+    return handed_on(m, args, keywords)
+
+
 def _bool(m: Machine, args: Args, keywords: Keywords) -> Value:
     from pgolf_check.static.expressions import truth
 
     if not args:
         return False
-    known = truth(args[0])
+    known = truth(as_condition(m, args[0]))
     return Data(deps_of(args[0]), scalar=True) if known is None else known
 
 
 def _str(m: Machine, args: Args, keywords: Keywords) -> Value:
     if not args:
         return ""
-    return make_text(parts_of(args[0]), deps_of(args[0]), tags_of(args[0]))
+    value = as_text(m, args[0])
+    return make_text(parts_of(value), deps_of(value), tags_of(value))
 
 
 def _print(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -66,7 +81,7 @@ def _print(m: Machine, args: Args, keywords: Keywords) -> Value:
     for index, value in enumerate(args):
         if index:
             flat.append(" ")
-        flat.extend(parts_of(value))
+        flat.extend(parts_of(as_text(m, value)))
     text = make_text(flat, union(deps_of(a) for a in args))
     target = keywords.get("file")
     if type(target) is Instance and target.cls == "io.file":
@@ -74,12 +89,6 @@ def _print(m: Machine, args: Args, keywords: Keywords) -> Value:
     else:
         m.report(parts_of(text), deps_of(text))
     return None
-
-
-def _exec(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.dynamic import run_source
-
-    return run_source(m, args)
 
 
 def arithmetic(function: Callable[..., object]) -> Callable[[Machine, Args, Keywords], Value]:
@@ -100,6 +109,10 @@ def arithmetic(function: Callable[..., object]) -> Callable[[Machine, Args, Keyw
     return compute
 
 
+def _divmod(m: Machine, args: Args, keywords: Keywords) -> Value:
+    return Sequence("tuple", tuple(binary(m, op, args[0], args[1]) for op in ("//", "%")))
+
+
 def partial(m: Machine, args: Args, keywords: Keywords) -> Value:
     made = Instance("functools.partial")
     made.held = (args[0], Sequence("tuple", args[1:]), Mapping(dict(keywords)))
@@ -109,6 +122,8 @@ def partial(m: Machine, args: Args, keywords: Keywords) -> Value:
 BUILTINS: dict[str, Effect] = {
     **iterables.BUILTINS,
     **reflection.BUILTINS,
+    "bytes": _bytes,
+    "bytearray": _bytes,
     "hash": lambda m, args, keywords: hash_of(m, args),
     "int": _convert(int),
     "float": _convert(float),
@@ -116,12 +131,10 @@ BUILTINS: dict[str, Effect] = {
     "str": _str,
     "repr": _str,
     "print": _print,
-    "exec": _exec,
-    "eval": _exec,
     "reversed": first,
     "abs": arithmetic(abs),
     "round": arithmetic(round),
     "pow": arithmetic(pow),
     "open": open_file,
-    "divmod": arithmetic(divmod),
+    "divmod": _divmod,
 }

@@ -8,10 +8,11 @@ from pgolf_check.static.effects.access import get_item, set_item
 from pgolf_check.static.effects.builtins import arithmetic
 from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
-from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest
+from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest, picked
+from pgolf_check.static.effects.sequences import elements
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, known, pure
 from pgolf_check.static.effects.streams import by_chance, filled, obscured
-from pgolf_check.static.effects.tensors import HASHES, blank, cast, fresh, gather, positions, take_along
+from pgolf_check.static.effects.tensors import HASHES, blank, cast, fresh, gather, positions, run_backward_hooks, take_along
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union
 from pgolf_check.static.values import NO_CONST, NO_REST, NO_TAGS, Data, Sequence, Value, constant, deps_of, tags_of
@@ -45,6 +46,13 @@ def _combine(m: Machine, args: Args, keywords: Keywords) -> Data:
     if args:
         result.deps = stacked(m, args[0], result.deps)
     return result
+
+
+def _clamped(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """clamp, clip: a bound that is a score takes the lower of two."""
+    result = _combine(m, args, keywords)
+    bounded = lowest(m, (*args, *keywords.values()), result)
+    return picked(m, "clamp", args, bounded)
 
 
 def _flip(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -179,10 +187,32 @@ _FRESH = "randn rand randn_like rand_like randperm eye linspace tril triu_indice
 _CASTS = (
     "tensor as_tensor from_numpy asarray array ascontiguousarray frombuffer float32 float64 int64 int32 int16 uint16 uint8 copy"
 )
-_COMBINE = "cat concat concatenate stack hstack vstack masked_fill clamp clip pad repeat_interleave column_stack unique"
+_COMBINE = "cat concat concatenate stack hstack vstack masked_fill pad repeat_interleave column_stack unique"
 LOGARITHMS = "log log2 log10 log1p logaddexp logsumexp"
 
+
+def _backward(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`torch.autograd.backward(tensors)`."""
+    for loss in elements(m, args[0]) if args and type(args[0]) is Sequence else args[:1]:
+        m.backward(deps_of(loss))
+    run_backward_hooks(m)
+    return None
+
+
+def scattered(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`vector_to_parameters(vector, parameters)`, and the updates of torch.optim as functions (parameters, gradients): written in place."""
+    first_is_list = bool(args) and type(args[0]) is Sequence
+    targets, given = (args[0], args[1:]) if first_is_list else (args[1] if len(args) > 1 else None, args[:1])
+    for target in elements(m, targets):
+        if type(target) is Data:
+            m.write(target, union(deps_of(v) for v in given), replace=False)
+    return None
+
+
 FUNCTIONS: dict[str, Effect] = {
+    "torch.autograd.backward": _backward,
+    "torch.nn.utils.vector_to_parameters": scattered,
+    "torch.nn.utils.convert_parameters.vector_to_parameters": scattered,
     "torch.autograd.grad": _autograd,
     "numpy.add.at": _at_method,
     "numpy.subtract.at": _at_method,
@@ -240,6 +270,8 @@ BY_NAME: dict[tuple[str, str], Effect] = {
     **by_name("numpy", "minimum fmin", _minimum),
     **by_name("torch", "nonzero argwhere", _positions_function),
     **by_name("numpy", "nonzero flatnonzero argwhere", _positions_function),
+    **by_name("torch", "clamp clip clamp_max", _clamped),
+    **by_name("numpy", "clip", _clamped),
     **by_name("torch", "where", _where),
     **by_name("numpy", "where", _where),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 
 from pgolf_check.static.effects.streams import shipped
 from pgolf_check.static.effects.texts import add_texts, make_text, parts_of
@@ -13,6 +14,8 @@ from pgolf_check.static.values import NO_CONST, NO_REST, Choice, Data, Instance,
 
 TOKEN_FILE = re.compile(r"\.(?:bin|npy|npz|u16|dat|parquet|jsonl)\b|\*")
 VALIDATION = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
+SHARD = "fineweb_val_000000.bin"
+OPEN = re.compile(r"fineweb_?\*")
 SHORTEST_END = 3
 """Letters at the end of a path that many files share, such as a short suffix."""
 TRAINING = re.compile(r"(?:^|[^a-z])train(?:ing)?(?:[^a-z]|$)", re.IGNORECASE)
@@ -40,11 +43,19 @@ def stream_of(path: Value) -> str:
         name = text.rpartition("/")[2]
         if not TOKEN_FILE.search(name):
             continue
+        if _is_set(name):
+            return "val"
         if VALIDATION.search(name):
             return "val"
         if TRAINING.search(name):
             return "train"
     return ""
+
+
+def _is_set(name: str) -> bool:
+    """Whether a pattern spells a name of the validation shards with sets of characters, or leaves open which split it means."""
+    pattern = name.replace("\0", "").replace("\1", "*")
+    return ("[" in pattern or OPEN.match(pattern) is not None) and fnmatch(SHARD, pattern)
 
 
 def read_file(m: Machine, path: Value) -> Data:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+
 from pgolf_check.static.effects import records
-from pgolf_check.static.effects.access import get_item
+from pgolf_check.static.effects.access import PARTIAL_METHOD, get_item, set_item
 from pgolf_check.static.effects.builtins import BUILTINS, partial
+from pgolf_check.static.effects.mixtures import digest_of
 from pgolf_check.static.effects.modules import deep_copy
-from pgolf_check.static.effects.reflection import import_module, module_of_file
-from pgolf_check.static.effects.sequences import iterate
+from pgolf_check.static.effects.numbers import binary
+from pgolf_check.static.effects.reflection import bound_method, import_module, module_of_file
+from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, first, known
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import has_reads, reads_of
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -27,7 +32,13 @@ from pgolf_check.static.values import (
     Sequence,
     Value,
     constant,
+    deps_of,
 )
+
+OPERATORS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "xor": "^", "and_": "&", "or_": "|", "lshift": "<<",
+    "rshift": ">>", "pow": "**", "matmul": "@",
+}  # fmt: skip
 
 
 def _decorator(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -92,11 +103,73 @@ def _itemgetter(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _chain(m: Machine, args: Args, keywords: Keywords) -> Value:
+    for index, arg in enumerate(args):
+        if any(reads_of(deps_of(arg)) & reads_of(deps_of(other)) for other in args[:index]):
+            m.not_followed("the same validation data is chained to itself")
     rest: Value = NO_REST
     for arg in args:
         value = iterate(m, arg)
         rest = value if rest is NO_REST else join(rest, value)
     return Sequence("generator", (), rest, rest is not NO_REST)
+
+
+def _decoded(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`codecs.decode(text, encoding)` of constants."""
+    known = [constant(a) for a in args]
+    if all(isinstance(k, (str, bytes)) for k in known) and known and len(known[0]) < 1 << 12:
+        try:
+            decoded = codecs.decode(*known)
+        except (ValueError, LookupError, TypeError):
+            return Data(parts=(None,), scalar=True)
+        return decoded if isinstance(decoded, (str, bytes)) else Data(parts=(None,), scalar=True)
+    return Data(parts=(None,), scalar=True)
+
+
+def _digest(m: Machine, args: Args, keywords: Keywords) -> Value:
+    return digest_of(m, args)
+
+
+def _operator(op: str) -> Effect:
+    """A function of `operator` for an infix sign."""
+    return lambda m, args, keywords: binary(m, op, args[0], args[1]) if len(args) == 2 else Data()
+
+
+def _set_item(m: Machine, args: Args, keywords: Keywords) -> Value:
+    if len(args) == 3:
+        set_item(m, args[0], args[1], args[2])
+    return None
+
+
+def _partial_method(m: Machine, args: Args, keywords: Keywords) -> Value:
+    made = partial(m, args, keywords)
+    made.cls = PARTIAL_METHOD
+    return made
+
+
+def _all_pairs(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`itertools.product`: which element meets which is not followed, so that tokens among them may come again."""
+    if len(args) > 1 and any(has_reads(deps_of(a)) for a in args):
+        m.not_followed("validation data is combined by itertools.product")
+    return Sequence("generator", (), Sequence("tuple", tuple(iterate(m, a) for a in args)), True)
+
+
+def _repeated(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`itertools.cycle`, `repeat`, `tee`: the same elements again."""
+    if any(has_reads(deps_of(a)) for a in args):
+        m.not_followed("validation data is walked again by itertools")
+    return _chain(m, args[:1], {})
+
+
+def _reduce(m: Machine, args: Args, keywords: Keywords) -> Value:
+    from pgolf_check.static.calls import call
+
+    items = elements(m, args[1]) if len(args) > 1 else []
+    if not items:
+        return args[2] if len(args) > 2 else Data()
+    result, rest = (args[2], items) if len(args) > 2 else (items[0], items[1:] or items)
+    for item in rest:
+        result = call(m, args[0], (result, item), {})
+    return result
 
 
 def _compile_source(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -120,6 +193,17 @@ FUNCTIONS: dict[str, Effect] = {
     "dataclasses.replace": records.replace,
     "dataclasses.asdict": records.as_dict,
     "dataclasses.field": records.field,
+    "functools.reduce": _reduce,
+    "codecs.decode": _decoded,
+    **{f"hashlib.{name}": _digest for name in "new md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3_256".split()},
+    **{f"{package}.{name}": _digest for package in ("zlib", "binascii") for name in ("crc32", "adler32")},
+    **{f"operator.{name}": _operator(sign) for name, sign in OPERATORS.items()},
+    "operator.getitem": lambda m, args, keywords: get_item(m, args[0], args[1]),
+    "operator.setitem": _set_item,
+    "functools.partialmethod": _partial_method,
+    "itertools.product": _all_pairs,
+    "itertools.cycle": _repeated,
+    "types.MethodType": bound_method,
     "operator.methodcaller": _methodcaller,
     "operator.itemgetter": _itemgetter,
     "itertools.chain": _chain,

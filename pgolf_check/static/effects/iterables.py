@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from pgolf_check.static.effects.mixtures import reduced
 from pgolf_check.static.effects.numbers import derived
-from pgolf_check.static.effects.scores import lowest
+from pgolf_check.static.effects.scores import lowest, picked
 from pgolf_check.static.effects.sequences import elements, iterate, summary
 from pgolf_check.static.effects.signature import Args, Effect, Keywords
+from pgolf_check.static.effects.special import special
 from pgolf_check.static.machine import Machine
+from pgolf_check.static.records import scores_of
 from pgolf_check.static.values import (
     NO_CONST,
     NO_REST,
@@ -86,6 +88,9 @@ def _dict(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 def _len(m: Machine, args: Args, keywords: Keywords) -> Value:
     value = args[0] if args else None
+    own = special(m, value, "__len__")
+    if own is not NO_CONST:
+        return own
     if type(value) is Sequence and value.rest is NO_REST:
         return len(value.items)
     if type(value) is Mapping and value.rest is NO_REST:
@@ -96,7 +101,11 @@ def _len(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _extreme(m: Machine, args: Args, keywords: Keywords, pick: Callable[..., Value]) -> Value:
+    from pgolf_check.static.calls import call
+
     values = args if len(args) > 1 else tuple(elements(m, args[0])) if args else ()
+    for value in values if "key" in keywords else ():
+        call(m, keywords["key"], (value,), {})
     known = [constant(v) for v in values]
     if values and all(k is not NO_CONST and isinstance(k, (int, float)) for k in known):
         best = pick(known)
@@ -129,9 +138,12 @@ def _sorted(m: Machine, args: Args, keywords: Keywords) -> Value:
             return Sequence("list", tuple(sorted(value.items)))
         except TypeError:
             pass
-    if type(value) is Sequence:
-        return Sequence("list", (), summary(value), True) if value.items or value.rest is not NO_REST else Sequence("list")
-    return Sequence("list", (), iterate(m, value), True)
+    if type(value) is Sequence and not value.items and value.rest is NO_REST:
+        return Sequence("list")
+    found = summary(value) if type(value) is Sequence else iterate(m, value)
+    if len(scores_of(deps_of(found))) > 1:
+        found = picked(m, "sorted", (value,), Data(deps_of(found), tags_of(found), scalar=True))
+    return Sequence("list", (), found, True)
 
 
 def _sum(m: Machine, args: Args, keywords: Keywords) -> Value:

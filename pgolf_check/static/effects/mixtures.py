@@ -113,6 +113,12 @@ def hash_of(m: Machine, values: tuple[Value, ...]) -> Data:
     return Data(mark_hashed(m, deps) if tokens else deps, tags, tokens=tokens, scalar=all(is_scalar(v) for v in values))
 
 
+def digest_of(m: Machine, values: tuple[Value, ...]) -> Data:
+    """A checksum or digest: a number that other tokens share, whatever form its arguments have."""
+    deps = union(deps_of(v) for v in values)
+    return Data(mark_hashed(m, deps), NO_TAGS.union(*(tags_of(v) for v in values)), tokens=has_reads(deps), scalar=True)
+
+
 def is_scalar(value: Value) -> bool:
     """Whether a value is certainly a number, or a tuple of numbers."""
     if type(value) is Sequence:

@@ -128,11 +128,13 @@ def submodules(value: Value) -> Value:
 MODULE_METHODS = frozenset(
     """parameters named_parameters state_dict load_state_dict modules named_modules children named_children train eval to cuda cpu
     half float double bfloat16 compile requires_grad_ zero_grad apply register_buffer register_parameter register_forward_hook
-    register_forward_pre_hook buffers named_buffers add_module register_module get_submodule""".split()
+    register_forward_pre_hook register_full_backward_hook register_backward_hook share_memory buffers named_buffers add_module register_module get_submodule""".split()
 )
 
 
 def module_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    from pgolf_check.static.calls import call
+
     if name in ("parameters", "buffers"):
         return parameters(receiver)
     if name in ("named_parameters", "named_buffers"):
@@ -165,9 +167,15 @@ def module_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, 
         handle = Instance(HANDLE)
         handle.held = (receiver, args[0])
         return handle
+    if name in ("register_full_backward_hook", "register_backward_hook") and args:
+        m.backward_hooks.append((args[0], (receiver, None, None)))
+        return None
     if name == "zero_grad":
         clear_gradients(m, receiver)
         return None
+    if name == "apply":
+        for part in submodules(receiver).items:
+            call(m, args[0], (part,), {})
     return receiver
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from pgolf_check.static.effects.mixing import carried, stopped
 from pgolf_check.static.effects.mixtures import divided, hashed
 from pgolf_check.static.effects.native import compared, weighed
+from pgolf_check.static.effects.scores import compared as compared_scores
+from pgolf_check.static.effects.scores import weighed_by
 from pgolf_check.static.effects.spaces import added
+from pgolf_check.static.effects.special import special
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Loopset, Trace, Traced, has_reads, leaves_trace, traces, union
@@ -138,6 +141,10 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
+    if op == "-":
+        result.deps = compared_scores(m, left, right, result.deps)
+    elif op == "*":
+        result.deps = weighed_by(m, left, right, weighed_by(m, right, left, result.deps))
     if op == "+" and not has_reads(result.deps):
         result.tags = offset_by(tags_of(left), tags_of(right))
     result.marks = op in ("&", "|") and all(type(v) is Data and v.marks for v in (left, right))
@@ -242,6 +249,7 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
     result = derived(left, right)
     for value, bound in ((left, b), (right, a)):
         compared(m, value, bound)
+    result.deps = compared_scores(m, left, right, result.deps)
     result.marks = op in ("==", "!=") and (_marks(left, right) or _marks(right, left))
     if result.marks:
         result.deps = result.deps | {Traced(Trace.BOUNDARY, m.here())}
@@ -293,6 +301,9 @@ def _identity(op: str, left: Value, right: Value) -> Value:
 
 
 def _membership(m: Machine, op: str, left: Value, right: Value) -> Value:
+    own = special(m, right, "__contains__", left)
+    if own is not NO_CONST:
+        return own
     known = constant(left)
     if known is not NO_CONST:
         if isinstance(right, str) and isinstance(known, str):

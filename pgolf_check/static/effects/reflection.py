@@ -12,6 +12,7 @@ from pgolf_check.static.records import union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
+    Bound,
     Choice,
     Class,
     Data,
@@ -174,6 +175,12 @@ def _type(m: Machine, args: Args, keywords: Keywords) -> Value:
     value = args[0] if args else None
     if len(args) == 1 and type(value) is Instance and type(value.cls) is Class:
         return value.cls
+    if len(args) == 3 and type(args[2]) is Mapping:
+        bases = args[1].items if type(args[1]) is Sequence else ()
+        external = tuple(base.path for base in bases if type(base) is External)
+        name = constant(args[0])
+        own = {str(key): held for key, held in args[2].items.items()}
+        return Class(str(name), tuple(base for base in bases if type(base) is Class), external, own)
     return External("builtins.type." + type(value).__name__)
 
 
@@ -186,10 +193,10 @@ def _globals(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _vars(m: Machine, args: Args, keywords: Keywords) -> Value:
-    if args and type(args[0]) is Instance:
-        return Mapping(dict(args[0].attrs))
-    if args and type(args[0]) is Class:
-        return Mapping(dict(args[0].attrs))
+    from pgolf_check.static.effects.access import members
+
+    if args and type(args[0]) in (Instance, Class):
+        return members(args[0])
     return _globals(m, args, keywords)
 
 
@@ -217,7 +224,27 @@ def module_of_file(m: Machine, args: Args, keywords: Keywords) -> Value:
     return own
 
 
+def bound_method(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`types.MethodType(function, object)`."""
+    return Bound(args[0], args[1]) if len(args) > 1 else Data()
+
+
+def object_setattr(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`object.__setattr__(obj, name, value)`."""
+    return _setattr(m, args, keywords)
+
+
+def object_getattribute(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """`object.__getattribute__(obj, name)`: past a method of that name in the object's own class."""
+    name = constant(args[1]) if len(args) > 1 else NO_CONST
+    if type(args[0]) is Instance and isinstance(name, str) and name in args[0].attrs:
+        return args[0].attrs[name]
+    return Data(union(deps_of(a) for a in args))
+
+
 BUILTINS: dict[str, Effect] = {
+    "object.__setattr__": object_setattr,
+    "object.__getattribute__": object_getattribute,
     "isinstance": _isinstance,
     "getattr": _getattr,
     "setattr": _setattr,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Best, Deps, Score, has_reads, scores_of, states_of
+from pgolf_check.static.records import Best, Deps, Score, Trace, Traced, has_reads, scores_of, states_of, traces, without
 from pgolf_check.static.values import NO_REST, Choice, Data, Mapping, Sequence, Value, deps_of, tags_of
 
 
@@ -45,6 +45,50 @@ def lowest(m: Machine, values: tuple[Value, ...], result: Data) -> Data:
     if competing:
         result.deps = result.deps | {Best(m.here(), competing)}
     return result
+
+
+PICKING = frozenset(
+    "min amin nanmin aminmax sort msort sorted topk kthvalue median nanmedian quantile cummin nsmallest heappop heapify reduce".split()
+)
+"""Functions that give the lowest of what they get, or put it first."""
+RECTIFYING = frozenset("relu relu_ abs absolute fabs clamp clamp_ clip clip_ sign heaviside hardtanh maximum threshold".split())
+"""Functions that make a choice of a difference."""
+
+
+def picked(m: Machine, name: str, values: tuple[Value, ...], result: Data) -> Data:
+    """The result of a function that chooses among what it gets: marked if these are scores of the same targets."""
+    deps = frozenset().union(*(deps_of(v) for v in values))
+    if name in PICKING or (name in RECTIFYING and traces(deps, Trace.COMPARED)):
+        competing = rivals(deps) if len(scores_of(deps)) > 1 else None
+        if competing:
+            result.deps = without(result.deps, Trace.COMPARED) | {Best(m.here(), competing)}
+    return result
+
+
+def compared(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of a comparison or difference: marked if it is one of two scores of the same targets."""
+    mine, theirs = scores_of(deps_of(left)), scores_of(deps_of(right))
+    if not mine or not theirs or mine == theirs or not rivals(mine | theirs):
+        return deps
+    return deps | {Traced(Trace.COMPARED, m.here())}
+
+
+def weighed_by(m: Machine, mask: Value, value: Value, deps: Deps) -> Deps:
+    """The dependencies of a score under a mask or weight: marked if that compares it with another score of its targets."""
+    theirs, mine = deps_of(mask), scores_of(deps_of(value))
+    if not mine or not traces(theirs, Trace.COMPARED):
+        return deps
+    overlapping = any(a.region.overlaps(b.region) for s in mine for a in s.reads for t in scores_of(theirs) for b in t.reads)
+    competing = rivals(mine | scores_of(theirs)) if overlapping else None
+    return without(deps, Trace.COMPARED) | {Best(m.here(), competing)} if competing else deps
+
+
+def chosen_at(m: Machine, data: Value, index: Value, deps: Deps) -> Deps:
+    """The dependencies of scores at an index: marked if scores of the same targets decided it."""
+    if not scores_of(deps_of(data)) or len(scores_of(deps_of(index))) < 2:
+        return deps
+    competing = rivals(deps_of(index))
+    return deps | {Best(m.here(), competing)} if competing else deps
 
 
 def choice_between(m: Machine, test: Value) -> Best | None:

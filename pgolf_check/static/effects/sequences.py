@@ -159,12 +159,16 @@ SEQUENCE_METHODS = frozenset(
 def sequence_method(m: Machine, receiver: Sequence, name: str, args: tuple[Value, ...]) -> Value:
     if name in ("append", "appendleft", "add", "put", "put_nowait") and args:
         append(m, receiver, args[0])
+    elif name == "send" and args:
+        if receiver.kind == "generator" and has_reads(deps_of(args[0])):
+            m.not_followed("validation data is sent into a generator")
+        append(m, receiver, args[0])
     elif name == "insert" and len(args) > 1:
         append(m, receiver, args[1])
     elif name in ("extend", "update") and args:
         for value in elements(m, args[0]):
             append(m, receiver, value)
-    elif name in ("pop", "popleft", "get", "get_nowait"):
+    elif name in ("pop", "popleft", "get", "get_nowait", "recv"):
         return summary(receiver)
     elif name == "clear":
         m.heap.put(receiver, "items", ())

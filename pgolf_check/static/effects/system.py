@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects import files, native
 from pgolf_check.static.effects.builtins import BUILTINS
+from pgolf_check.static.effects.sequences import elements
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, first, known
 from pgolf_check.static.effects.texts import parts_of
 from pgolf_check.static.machine import Machine
@@ -72,7 +73,28 @@ def _log_text(m: Machine, args: Args, keywords: Keywords) -> Value:
     return None
 
 
+def _channel(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """A way for data that leaves no trace in the source: descriptors, sockets."""
+    if any(has_reads(deps_of(a)) for a in (*args, *keywords.values())):
+        m.not_followed("validation data is handed to a file descriptor")
+    return Data(scalar=True)
+
+
+def _pipe(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """Both ends of a pipe are one object: what is sent at one end comes out at the other."""
+    both = Sequence("list")
+    return Sequence("tuple", (both, both))
+
+
+def _shared_memory(m: Machine, args: Args, keywords: Keywords) -> Value:
+    m.not_followed("memory is shared under a name")
+    return Data()
+
+
 def _subprocess(m: Machine, args: Args, keywords: Keywords) -> Value:
+    words = [word for a in args for word in (elements(m, a) if type(a) is Sequence else (a,))]
+    if any(files.stream_of(word) == "val" for word in words):
+        return files.read_file(m, next(word for word in words if files.stream_of(word) == "val"))
     deps = union(deps_of(a) for a in (*args, *keywords.values()))
     if has_reads(deps):
         m.not_followed("validation data is handed to another process")
@@ -120,6 +142,12 @@ FUNCTIONS: dict[str, Effect] = {
     "json.dump": _json_dump,
     "sys.stdout.write": _log_text,
     "sys.stderr.write": _log_text,
+    "os.write": _channel,
+    "os.pwrite": _channel,
+    "os.sendfile": _channel,
+    "multiprocessing.Pipe": _pipe,
+    "torch.multiprocessing.Pipe": _pipe,
+    "multiprocessing.shared_memory.SharedMemory": _shared_memory,
     "subprocess.run": _subprocess,
     "subprocess.check_output": _subprocess,
     "subprocess.Popen": _subprocess,

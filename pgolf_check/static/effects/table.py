@@ -1,7 +1,7 @@
 """The one table of what functions and methods outside the submission do.
 
-Everything not listed is *pure*: its result depends on its arguments, and it writes nothing. Functions are looked up by full dotted
-name first, then by package and last component.
+Everything not listed is *pure*: its result depends on its arguments, and it writes nothing, but it may call the functions of the source
+that it gets. Functions are looked up by full dotted name first, then by package and last component.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import math
 
 from pgolf_check.static.effects import computations, distributed, files, functional, mixing, native, system
 from pgolf_check.static.effects.builtins import BUILTINS
+from pgolf_check.static.effects.callbacks import handed_on, is_callback
+from pgolf_check.static.effects.dynamic import run_source
 from pgolf_check.static.effects.modules import (
     HANDLE,
     MODULE_METHODS,
@@ -24,14 +26,14 @@ from pgolf_check.static.effects.modules import (
 )
 from pgolf_check.static.effects.options import parser_method
 from pgolf_check.static.effects.reflection import ANY
-from pgolf_check.static.effects.scores import holds_tokens
-from pgolf_check.static.effects.sequences import mapping_method, sequence_method
+from pgolf_check.static.effects.scores import holds_tokens, picked
+from pgolf_check.static.effects.sequences import elements, iterate, mapping_method, sequence_method
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, pure
 from pgolf_check.static.effects.tensors import data_method
 from pgolf_check.static.effects.text_methods import text_method
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import has_reads, states_of, union
-from pgolf_check.static.values import Bound, Class, Data, Function, Instance, Mapping, Scope, Sequence, Value, deps_of
+from pgolf_check.static.values import NO_CONST, Bound, Class, Data, Function, Instance, Mapping, Scope, Sequence, Value, deps_of
 
 CONSTANT_ATTRIBUTES: dict[str, object] = {
     "math.pi": math.pi,
@@ -53,8 +55,13 @@ LIBRARIES = frozenset(
 )
 
 
+FOREACH = "_foreach_"
+
+
 def call_external(m: Machine, path: str, args: Args, keywords: Keywords, scope: Scope | None) -> Value:
     """Call a function or class outside the submission, by dotted name; a tensor given as `out` is what it returns."""
+    if path in ("builtins.exec", "builtins.eval"):
+        return run_source(m, args, scope)
     result = _called(m, path, args, keywords)
     out = keywords.get("out")
     if type(out) is not Data or not path.startswith(("torch.", "numpy.")):
@@ -71,19 +78,37 @@ def _called(m: Machine, path: str, args: Args, keywords: Keywords) -> Value:
         return effect(m, args, keywords)
     if package == "builtins":
         builtin = BUILTINS.get(name)
-        return builtin(m, args, keywords) if builtin is not None else pure(m, args, keywords)
+        result = builtin(m, args, keywords) if builtin is not None else handed_on(m, args, keywords)
+        return picked(m, name, args, result) if type(result) is Data else result
+    if args and type(args[0]) in (Data, Instance) and path.split(".")[-2][:1].isupper() and not last.startswith("__"):
+        return _of_class(m, path, args, keywords)
     if package == "torch" and last[:1].isupper():
         return _torch_class(m, path, last, args, keywords)
     if last == ANY and any(deps_of(v) for v in (*args, *keywords.values())):
         m.not_followed("a function is looked up by a name that is computed, and gets a model, a table or validation data")
+    if package == "torch" and last.startswith(FOREACH):
+        return _each(m, last.removeprefix(FOREACH), args, keywords)
     effect = BY_NAME.get((package, last))
     if effect is not None:
         return effect(m, args, keywords)
     if package in ("torch", "numpy") and last.endswith("_") and not last.endswith("__") and args:
         return data_method(m, args[0], last, args[1:], keywords)
+    if path.startswith("torch.optim.") and last.islower() and args and type(args[0]) is Sequence:
+        return computations.scattered(m, args, keywords)
     if package not in LIBRARIES:
         _unlisted(m, path, (*args, *keywords.values()))
-    return pure(m, args, keywords)
+    return picked(m, last, args, handed_on(m, args, keywords))
+
+
+def _each(m: Machine, name: str, args: Args, keywords: Keywords) -> Value:
+    """`torch._foreach_add_(tensors, others)`: a method of each tensor."""
+    results = [call_method(m, v, name, tuple(iterate(m, a) for a in args[1:]), keywords) for v in elements(m, args[0])]
+    return Sequence("list", tuple(results))
+
+
+def _of_class(m: Machine, path: str, args: Args, keywords: Keywords) -> Value:
+    """`torch.Tensor.add_(x, y)`: a method of the first argument, called through its class."""
+    return call_method(m, args[0], path.rpartition(".")[2], args[1:], keywords)
 
 
 def _unlisted(m: Machine, path: str, values: Args) -> None:
@@ -105,13 +130,15 @@ def _torch_class(m: Machine, path: str, last: str, args: Args, keywords: Keyword
         return new_module(m, path, args, keywords)
     if last == "Generator" or last in ("Event", "Stream"):
         return Data()
-    return pure(m, args, keywords)
+    return handed_on(m, args, keywords)
 
 
 def call_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Keywords) -> Value:
     """Call a method of a value whose class is not in the source."""
     kind = type(receiver)
     if kind is Sequence:
+        if is_callback(keywords.get("key")):
+            handed_on(m, (receiver,), keywords)
         return sequence_method(m, receiver, name, args)
     if kind is Mapping:
         return mapping_method(m, receiver, name, args)
@@ -127,14 +154,29 @@ def call_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return None
     if kind in (Function, Bound):
         return pure(m, args, keywords)
-    return pure(m, (receiver, *args), keywords)
+    return handed_on(m, (receiver, *args), keywords)
 
 
 def _unbound(m: Machine, cls: Class, name: str, args: Args, keywords: Keywords) -> Value:
     """`Base.method(self, ...)` of an external base: as the method of the instance; else `Class._make` and its kind."""
+    if name == "apply" and cls.derives("autograd.Function"):
+        _differentiable(m, cls, args, keywords)
     if args and type(args[0]) is Instance:
         return _instance_method(m, args[0], name, args[1:], keywords)
     return Data(union(deps_of(a) for a in args))
+
+
+def _differentiable(m: Machine, cls: Class, args: Args, keywords: Keywords) -> None:
+    """A function with a backward of its own: its forward runs, and the backward pass will call the other."""
+    from pgolf_check.static.calls import call
+
+    context = Instance("torch.autograd.function.FunctionCtx")
+    forward, backward = (getattr(cls.lookup(n), "function", cls.lookup(n)) for n in ("forward", "backward"))
+    if type(forward) is Function:
+        call(m, forward, (context, *args), keywords)
+    if type(backward) is Function:
+        others = [hook for hook in m.backward_hooks if hook[0] is not backward]
+        m.backward_hooks = [*others, (backward, (context, Data(union(deps_of(a) for a in args))))]
 
 
 def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keywords: Keywords) -> Value:
@@ -162,18 +204,20 @@ def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keyw
     if name == "step":
         for arg in args:
             if type(arg) is Instance and arg is not receiver:
-                _step(m, arg)
+                call_bound(m, arg, "step")
         return Data()
     if cls == "argparse.ArgumentParser":
         return parser_method(m, receiver, name, args, keywords)
-    return pure(m, (receiver, *args), keywords)
+    if name == "start" and type(cls) is Class and cls.lookup("run") is not NO_CONST:
+        return call_bound(m, receiver, "run")
+    return handed_on(m, (receiver, *args), keywords)
 
 
-def _step(m: Machine, optimizer: Instance) -> None:
+def call_bound(m: Machine, receiver: Instance, name: str) -> Value:
     from pgolf_check.static.calls import call
     from pgolf_check.static.effects.access import get_attribute
 
-    call(m, get_attribute(m, optimizer, "step"), (), {})
+    return call(m, get_attribute(m, receiver, name), (), {})
 
 
 FUNCTIONS: dict[str, Effect] = {**computations.FUNCTIONS, **distributed.FUNCTIONS, **functional.FUNCTIONS, **system.FUNCTIONS}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.access import alias, get_item
+from pgolf_check.static.effects.callbacks import handed_on
 from pgolf_check.static.effects.files import write_file
 from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
-from pgolf_check.static.effects.scores import holds_tokens, lowest
+from pgolf_check.static.effects.scores import chosen_at, holds_tokens, lowest, picked
 from pgolf_check.static.effects.signature import Args, Keywords, pure
 from pgolf_check.static.effects.spaces import asked
 from pgolf_check.static.effects.streams import filled, obscured
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Read, Trace, states_of, union, without
+from pgolf_check.static.records import Read, Trace, has_reads, states_of, union, without
 from pgolf_check.static.values import Choice, Data, Instance, Sequence, Value, constant, deps_of, is_const, tags_of
 
 ALIASES = frozenset(
@@ -25,9 +26,13 @@ CASTS = frozenset(
     """to cuda cpu float double half bfloat16 long int short byte bool type type_as numpy astype clone copy tolist item
     from_numpy asarray ascontiguousarray tensor as_tensor array""".split()
 )
+KEEPING = frozenset("write writelines send put append extend add update push submit set".split())
+"""Methods by which an object that nothing is known of keeps what it is given."""
+SHARING = frozenset(("numpy", "cpu", "from_numpy", "asarray", "as_tensor"))
+"""Casts that may give another view of the same memory."""
 TOKEN_KEEPING = frozenset(
     """masked_fill where clamp clip cat stack concatenate repeat repeat_interleave roll pad gather index_select unique flip split chunk
-    unbind sum cumsum prod""".split()
+    unbind sum cumsum prod digest hexdigest""".split()
 )
 REPLACING = frozenset(("zero_", "fill_", "normal_", "uniform_", "copy_", "set_", "zeros_", "ones_", "constant_", "eye_"))
 INDEXED = frozenset(
@@ -38,6 +43,7 @@ CARRYING = frozenset(("copy_", "add_", "sub_", "mul_", "bitwise_xor_", "bitwise_
 HASHES = frozenset(
     "bitwise_xor bitwise_and bitwise_or remainder fmod mod bitwise_right_shift bitwise_left_shift right_shift".split()
 )
+BOUNDED = ("clamp", "clamp_max", "clip")
 EXTREMES = ("max", "min", "amax", "amin")
 PLAIN = frozenset("size numel dim element_size is_contiguous stride get_device ndimension nelement".split())
 
@@ -56,6 +62,8 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return special(m, receiver, args, keywords)
     if name in ALIASES:
         return _parameter_if_asked(m, receiver, name, args) or alias(receiver)
+    if name in SHARING and receiver.owner is not None:
+        return receiver
     if name in CASTS:
         return cast(receiver)
     if name in PLAIN:
@@ -64,7 +72,9 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return _in_place(m, receiver, name, args, keywords)
     if name in EXTREMES and not args and not keywords and _whole_stream(receiver):
         return Data(tags=receiver.tags, scalar=True)
-    result = pure(m, (receiver, *args), keywords)
+    if name in KEEPING and receiver.owner is None and any(has_reads(deps_of(a)) for a in args):
+        m.write(receiver, union(deps_of(a) for a in args), replace=False)
+    result = handed_on(m, (receiver, *args), keywords)
     result.tokens = receiver.tokens and name in TOKEN_KEEPING
     result.behind = receiver.behind and name in ("clip", "clamp", "clamp_min", "repeat")
     if name == "masked_fill" and args:
@@ -77,6 +87,9 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return hash_of(m, (receiver, *args, *keywords.values()))
     if name in ("min", "amin", "minimum") and args and not is_const(args[0]):
         return lowest(m, (receiver, args[0]), result)
+    if name in BOUNDED:
+        return lowest(m, (receiver, *args, *keywords.values()), result)
+    result = picked(m, name, (receiver,), result)
     if name in ("chunk", "split", "unbind", "tensor_split"):
         return Sequence(
             "tuple", (), Data(receiver.deps | deps_of(receiver), receiver.tags, bases=(receiver,), tokens=receiver.tokens), True
@@ -130,7 +143,31 @@ def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywo
 
 def _backward(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     m.backward(deps_of(receiver))
+    run_backward_hooks(m)
     return None
+
+
+def run_backward_hooks(m: Machine) -> None:
+    """The functions that were registered for the backward pass."""
+    from pgolf_check.static.calls import call
+
+    hooks, m.backward_hooks = m.backward_hooks, []
+    for hook, given in hooks:
+        call(m, hook, tuple(Data(v.owner.grad) if type(v) is Data and v.owner is not None and v.scalar else v for v in given), {})
+    m.backward_hooks = hooks
+
+
+def _hook(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    """`tensor.register_hook(f)`: f gets the gradient."""
+    gradient = Data(owner=receiver.owner, scalar=True)
+    m.backward_hooks.append((args[0], (gradient,)))
+    return Data()
+
+
+def _after_hook(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
+    """`parameter.register_post_accumulate_grad_hook(f)`: f gets the parameter."""
+    m.backward_hooks.append((args[0], (receiver,)))
+    return Data()
 
 
 def _item(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
@@ -143,7 +180,9 @@ def gather(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
         return get_item(m, receiver, index)
     if states_of(deps_of(receiver)) and holds_tokens(index):
         return Data(m.score(deps_of(receiver), deps_of(index)), receiver.tags | tags_of(index))
-    return pure(m, (receiver, index), {})
+    result = pure(m, (receiver, index), {})
+    result.deps = chosen_at(m, receiver, index, result.deps)
+    return result
 
 
 def take_along(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
@@ -240,4 +279,6 @@ METHODS: dict[str, Callable[[Machine, Data, Args, Keywords], Value]] = {
     "mean": _sum,
     "tolist": _tolist,
     "tofile": _to_file,
+    "register_hook": _hook,
+    "register_post_accumulate_grad_hook": _after_hook,
 }
