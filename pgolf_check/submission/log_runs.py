@@ -10,6 +10,7 @@ from typing import Any
 
 from pgolf_check.model import Location
 from pgolf_check.submission import log_lines as grammar
+from pgolf_check.submission.log_source import RULER
 from pgolf_check.submission.model import Calibration, FinalLine, Gates, Phase, Run, Untimed
 
 LINE = 4000
@@ -108,9 +109,9 @@ class RunReader:
                 self._begin(place.line)
             self.in_dump = True
             return
+        self.in_dump = self.in_dump and not self.run.started and not RULER.match(line)
         entry = grammar.DUMP_LINE.match(line) if self.in_dump else None
-        self.in_dump = entry is not None
-        if entry and not self.run.started:
+        if entry:
             self.run.config.setdefault(entry[1].lower(), entry[2].strip())
         if not self._step(line, place):
             self._settings(line, place)

@@ -161,6 +161,18 @@ def test_any_bytes_are_answered(data: bytes) -> None:
     read_log("x.log", data)
 
 
+def test_a_dump_may_be_interrupted_by_lines_of_another_program() -> None:
+    lines = (
+        "Hyperparameters:",
+        "  adam_wd: 0.02",
+        "/bin/bash: libtinfo.so.6: no version information",
+        "  gptq_reserve_seconds: 0.5",
+    )
+    ended = ("=" * 100, "  not_a_setting: 1", "1/2 train_loss: 2.0 train_time: 0.0m tok/s: 9")
+    log = read_log("a.log", "\n".join((*lines, *ended)).encode())
+    assert log is not None and log.runs[0].config == {"adam_wd": "0.02", "gptq_reserve_seconds": "0.5"}
+
+
 def only(line: str) -> Run:
     """The one run of a log of two steps that holds this line."""
     log = read_log("a.log", f"step:1/2 train_loss:2.0 train_time:1ms\n{line}\nstep:2/2 train_loss:1.9 train_time:2ms\n".encode())
