@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from itertools import groupby, takewhile
 from os.path import commonprefix
 
@@ -11,6 +12,7 @@ from pgolf_check.static.values import (
     CONSTANT_TYPES,
     CONSTANTS,
     HEAP,
+    NO_REST,
     Bound,
     Choice,
     Data,
@@ -127,7 +129,12 @@ def _same(a: Value, b: Value) -> bool:
 
 
 def _collapse(values: list[Value]) -> Value:
-    """Too many alternatives: keep the objects that carry behaviour, melt the rest into one Data."""
+    """Too many alternatives: keep the objects that carry behaviour, melt the rest into one Data; tuples of one length are joined item by item."""
+    if (
+        all(type(v) is Sequence and v.kind == "tuple" and v.rest is NO_REST for v in values)
+        and len({len(v.items) for v in values}) == 1
+    ):
+        return Sequence("tuple", tuple(reduce(join, items) for items in zip(*(v.items for v in values), strict=True)))
     kept = [v for v in values if type(v) in (Instance, Function, Bound)][:MAX_CHOICES]
     melted = [v for v in values if v not in kept]
     data = Data(union(deps_of(v) for v in melted), frozenset().union(*(tags_of(v) for v in melted)))

@@ -39,6 +39,7 @@ from pgolf_check.static.values import (
 )
 
 UNROLL = 8
+MODULES = 16
 
 Tags = frozenset[tuple[int, int]]
 Element = Callable[[Tags], Value]
@@ -181,7 +182,7 @@ def _number(value: int) -> Element:
 
 def _plan_sequence(sequence: Sequence) -> Plan:
     known = list(sequence.items)
-    if sequence.rest is NO_REST and len(known) <= UNROLL:
+    if sequence.rest is NO_REST and (len(known) <= UNROLL or (len(known) <= MODULES and _of_different_classes(known))):
         return Plan([_fixed(v) for v in known], True)
     if sequence.rest is NO_REST:
         later = known[1]
@@ -194,6 +195,13 @@ def _plan_sequence(sequence: Sequence) -> Plan:
     if type(rest) is Data and rest.owner is not None:
         return Plan([_fixed(rest)], False)
     return Plan([_chosen(rest), _chosen(rest)], False)
+
+
+def _of_different_classes(values: list[Value]) -> bool:
+    """Whether these are the parts of a model, one of each class, alone or with their names."""
+    parts = [v.items[-1] if type(v) is Sequence and v.items else v for v in values]
+    classes = [p.cls if isinstance(p.cls, str) else id(p.cls) for p in parts if type(p) is Instance and p.state is not None]
+    return len(set(classes)) == len(values)
 
 
 def _paired(m: Machine, parts: list[Value], guarded: bool, *, counts: bool, start: Value) -> Plan:

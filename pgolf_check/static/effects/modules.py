@@ -32,7 +32,9 @@ MAX_WALK = 400
 
 
 def is_module(cls: Class) -> bool:
-    return cls.derives("Module", "LightningModule")
+    """Whether a class is a module: of `Module` itself, or of a layer of torch.nn."""
+    layers = any(path.startswith("torch.nn.") and path.rpartition(".")[2][:1].isupper() for path in cls.external)
+    return layers or cls.derives("Module", "LightningModule") or any(is_module(base) for base in cls.bases)
 
 
 def is_optimizer(cls: Class) -> bool:
