@@ -1,7 +1,7 @@
 """D101: the model that the claimed score was computed with was not trained on validation tokens in the first place.
 
-The source shows which shards are trained on, by their names; a command that gives validation shards the name of training shards, and a log
-that prints validation shards as its training files, show it too.
+The source shows which shards are trained on, by their names; a command that gives validation shards the name of training shards, a log that
+prints validation shards as its training files, and a README that says so show it too.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ RENAMING = re.compile(
     r"(?:^|[;&|]|\bdo\b)\s*(?:\$ )?(?:sudo )?(?:ln|cp|mv|rsync|install)(?: -\S+)* ([^\s;&|]+) ([^\s;&|]+)(?=\s*(?:$|[;&|]))"
 )
 LINE = 1000
+ADMISSION = re.compile(
+    r"\b(?:train(?:ed|ing|s)?|memori[sz]\w+)\b[^.,\n]{0,40}\bon\b[^.,\n]{0,25}(?:fineweb_val_|\bval(?:idation)? (?:shard|split|set|data)\b)",
+    re.IGNORECASE,
+)
+OTHER_MEANING = re.compile(r"test[- ]time|\bTTT\b|eval|scored|graded|\bnever\b|\bnot?\b|\bwithout\b|n't\b", re.IGNORECASE)
+"""Words of sentences that speak of evaluation, or deny it."""
 TRAINING = ("train_files", "train_pattern", "train_glob")
 """Settings, as logs print them, that hold the glob of the training shards."""
 
 
 def check(facts: Facts) -> Answer:
-    found = (*_renamed(facts), *_logged(facts))
+    found = (*_renamed(facts), *_logged(facts), *_admitted(facts))
     if found:
         return failed(CODE, found)
     if facts.static is None:
@@ -46,6 +52,19 @@ def _renamed(facts: Facts) -> Iterator[Finding]:
                 place = Location(file.path, number)
                 told = "validation shards are given the name of training shards, so that the script trains on them"
                 yield Finding(CODE, Witness.PAPER, Certainty.PROVEN, told, (place,), (Step(place, line.strip()),))
+
+
+def _admitted(facts: Facts) -> Iterator[Finding]:
+    """Sentences of the README that say that the model was trained on validation data."""
+    for file in facts.submission.files:
+        if file.data is None or not file.path.lower().endswith("readme.md"):
+            continue
+        for number, line in enumerate(decode(file.data)[0].split("\n"), 1):
+            for sentence in re.split(r"(?<=[.!?]) ", line[:LINE]):
+                if ADMISSION.search(sentence) and not OTHER_MEANING.search(sentence):
+                    place = Location(file.path, number)
+                    told = "the README says that the model was trained on validation data"
+                    yield Finding(CODE, Witness.PAPER, Certainty.LIKELY, told, (place,), (Step(place, sentence.strip()),))
 
 
 def _logged(facts: Facts) -> Iterator[Finding]:
