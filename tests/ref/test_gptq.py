@@ -1,0 +1,89 @@
+"""GPTQ against a column-by-column reference, and its properties."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, nearest, row_errors
+from pgolf_ref.quant.rtn import largest_code
+
+
+def case(seed: int, rows: int, columns: int, correlation: float, batch: int = 1) -> tuple[Tensor, Tensor]:
+    """Weights and Hessians of correlated inputs, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(batch, rows, columns, generator=generator, dtype=torch.float64)
+    noise = torch.randn(batch, 4 * columns, columns, generator=generator, dtype=torch.float64)
+    shared = torch.randn(batch, 4 * columns, 1, generator=generator, dtype=torch.float64)
+    inputs = noise + correlation * shared
+    return weight, inputs.mT @ inputs
+
+
+def step_sizes(weight: Tensor, bits: int) -> Tensor:
+    return weight.abs().amax(dim=-1) / largest_code(bits)
+
+
+def column_by_column(weight: Tensor, hessian: Tensor, scales: Tensor, bits: int, damping: float) -> Tensor:
+    """One matrix: round a column, then move the free columns to where the error is least, by the inverse over them."""
+    columns, limit = weight.size(1), largest_code(bits)
+    dead = hessian.diagonal() == 0
+    order = hessian.diagonal().argsort(descending=True, stable=True)
+    damped = hessian + torch.diag(damping * hessian.diagonal().mean() + dead.double())
+    work, codes = weight.clone().masked_fill(dead, 0), torch.zeros_like(weight)
+    for place in range(columns):
+        free = order[place:]
+        inverse = torch.linalg.inv(damped[free][:, free])
+        column = order[place]
+        codes[:, column] = (work[:, column] / scales).round().clamp(-limit, limit)
+        error = (work[:, column] - codes[:, column] * scales) / inverse[0, 0]
+        work[:, free] -= error[:, None] * inverse[0]
+    return codes
+
+
+@pytest.mark.parametrize("block", [1, 5, 128])
+def test_codes_are_those_of_the_reference(block: int) -> None:
+    weight, hessian = case(0, 6, 24, 1.0, batch=2)
+    hessian[1, 3, :] = hessian[1, :, 3] = 0
+    scales = step_sizes(weight, 4)
+    codes = gptq(weight, hessian, scales, 4, GPTQSettings(block=block))
+    for index in range(2):
+        assert torch.equal(codes[index], column_by_column(weight[index], hessian[index], scales[index], 4, 0.01))
+    assert not codes[1, :, 3].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("bits", [3, 4, 6])
+def test_error_is_below_that_of_nearest(seed: int, bits: int) -> None:
+    weight, hessian = case(seed, 32, 64, 2.0)
+    assert torch.linalg.cond(hessian[0]) >= 10
+    scales = step_sizes(weight, bits)
+    errors = [
+        row_errors(weight, codes, scales, hessian).sum()
+        for codes in (gptq(weight, hessian, scales, bits), nearest(weight, scales, bits))
+    ]
+    assert errors[0] < errors[1]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**20), st.integers(1, 5), st.integers(1, 20), st.integers(2, 8), st.floats(0, 10))
+def test_best_of_both_is_never_worse_than_nearest(seed: int, rows: int, columns: int, bits: int, correlation: float) -> None:
+    weight, hessian = case(seed, rows, columns, correlation)
+    scales = step_sizes(weight, bits)
+    codes, plain = best_of_both(weight, hessian, scales, bits), nearest(weight, scales, bits)
+    assert bool((row_errors(weight, codes, scales, hessian) <= row_errors(weight, plain, scales, hessian)).all())
+    assert int(codes.abs().max()) <= largest_code(bits)
+    again = gptq(codes * scales.unsqueeze(-1), hessian, scales, bits)
+    assert torch.equal(again, codes)
+
+
+def test_without_correlation_it_is_nearest() -> None:
+    weight, _ = case(1, 8, 32, 0)
+    scales = step_sizes(weight, 4)
+    assert torch.equal(gptq(weight, torch.eye(32).double()[None], scales, 4), nearest(weight, scales, 4))
+
+
+def test_the_size_of_the_hessian_does_not_matter() -> None:
+    weight, hessian = case(2, 8, 32, 1.0)
+    scales = step_sizes(weight, 4)
+    assert torch.equal(gptq(weight, hessian * 1024, scales, 4), gptq(weight, hessian, scales, 4))
