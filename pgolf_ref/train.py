@@ -27,7 +27,7 @@ from pgolf_ref.model.initialise import initialise, needs_tokens
 from pgolf_ref.model.kernels import chosen, described
 from pgolf_ref.optim.ema import WeightAverage
 from pgolf_ref.optim.groups import Optimizers
-from pgolf_ref.optim.schedule import lr_multiplier, momentum, progress
+from pgolf_ref.optim.schedule import decay_multiplier, lr_multiplier, momentum, progress
 
 
 class Loader(Protocol):
@@ -238,7 +238,8 @@ class _Trainer:
             total += loss.detach()
         self._fill_gradients()
         self.world.sum_gradients(self._objective.parameters())
-        self._optimizers.step(lr_multiplier(fraction, self.config.optim), momentum(fraction, self.config.optim))
+        optim = self.config.optim
+        self._optimizers.step(lr_multiplier(fraction, optim), momentum(fraction, optim), decay_multiplier(fraction, optim))
         self._optimizers.zero_grad()
         self._highest = torch.maximum(self._highest, total)
         return total

@@ -1,20 +1,25 @@
-"""Adam without weight decay (Kingma & Ba 2015), over whole lists of tensors at a time."""
+"""Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019), over whole lists of tensors at a time."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from pgolf_ref.optim.decay import Decay
+
 
 class Adam:
     """Parameters with one learning rate, given by the schedule for each step."""
 
-    def __init__(self, parameters: Sequence[nn.Parameter], betas: tuple[float, float], eps: float) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], betas: tuple[float, float], eps: float, decay: Decay | None = None
+    ) -> None:
         self._parameters: list[Tensor] = [p for p in parameters if p.numel()]
         self._mean = [torch.zeros_like(p) for p in self._parameters]
         self._square = [torch.zeros_like(p) for p in self._parameters]
         self._betas = betas
         self._eps = eps
+        self._decay = decay
         self._count = 0
 
     @torch.no_grad()
@@ -28,6 +33,8 @@ class Adam:
         torch._foreach_lerp_(self._mean, gradients, 1 - beta1)
         torch._foreach_mul_(self._square, beta2)
         torch._foreach_addcmul_(self._square, gradients, gradients, 1 - beta2)
+        if self._decay is not None:
+            self._decay.apply(self._parameters, self._mean, lr)
         denominator = torch._foreach_sqrt(self._square)
         torch._foreach_div_(denominator, (1 - beta2**self._count) ** 0.5)
         torch._foreach_add_(denominator, self._eps)

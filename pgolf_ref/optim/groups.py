@@ -8,6 +8,7 @@ from pgolf_ref.checkpoint import prefixed, under
 from pgolf_ref.config import OptimConfig
 from pgolf_ref.distributed import World
 from pgolf_ref.optim.adam import Adam
+from pgolf_ref.optim.decay import Decay
 from pgolf_ref.optim.muon import Muon
 from pgolf_ref.registry import Group, in_group
 
@@ -20,16 +21,20 @@ class Optimizers:
         self._parameters = list(model.parameters())
         rates = {Group.EMBEDDING: config.embedding_lr, Group.HEAD: config.head_lr, Group.SCALAR: config.scalar_lr}
         betas = (config.beta1, config.beta2)
-        self._adams = {group: (Adam(in_group(model, group), betas, config.eps), lr) for group, lr in rates.items()}
-        self._muon = Muon(in_group(model, Group.MATRIX), config.newton_schulz_steps, world)
+        decays = {Group.EMBEDDING: config.embedding_decay, Group.HEAD: config.head_decay, Group.SCALAR: config.scalar_decay}
+        self._adams = {
+            group: (Adam(in_group(model, group), betas, config.eps, Decay.of(decays[group], config.cautious_decay)), lr)
+            for group, lr in rates.items()
+        }
+        self._muon = Muon(in_group(model, Group.MATRIX), config, world)
 
-    def step(self, lr_multiplier: float, momentum: float) -> None:
-        """Apply the gradients; both arguments come from the schedule."""
+    def step(self, lr_multiplier: float, momentum: float, decay_multiplier: float = 1.0) -> None:
+        """Apply the gradients; the arguments come from the schedule."""
         if self._config.clip_norm > 0:
             nn.utils.clip_grad_norm_(self._parameters, self._config.clip_norm)
         for adam, lr in self._adams.values():
             adam.step(lr * lr_multiplier)
-        self._muon.step(self._config.matrix_lr * lr_multiplier, momentum)
+        self._muon.step(self._config.matrix_lr * lr_multiplier, momentum, decay_multiplier)
 
     def zero_grad(self) -> None:
         for parameter in self._parameters:

@@ -1,5 +1,8 @@
 """Muon: momentum whose matrix update is replaced by its nearest semi-orthogonal matrix (Jordan 2024).
 
+Variants: Polar Express coefficients (Amsel et al. 2025), rows of one norm before the iteration (MuonEq-R), rows divided by the root of
+their mean square over time after it (NorMuon, Li et al. 2025).
+
 Matrices of one shape are updated together: their gradients are stacked, and one batched Newton-Schulz iteration serves all.
 With several ranks each computes its share of a stack, and the updates are gathered.
 """
@@ -9,23 +12,36 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from pgolf_ref.config.optim import POLAR_EXPRESS, OptimConfig
 from pgolf_ref.distributed import World
+from pgolf_ref.optim.decay import Decay
 
 # Quintic a x + b x^3 + c x^5 of modded-nanogpt: pushes singular values in (0, 1] to about [0.7, 1.2] in five iterations.
 QUINTIC = (3.4445, -4.7750, 2.0315)
+ROW_FLOOR = 1e-7
+"""What the norm of a row is taken to be at least."""
 
 
-def orthogonalise(matrices: Tensor, steps: int, eps: float = 1e-7) -> Tensor:
+Coefficients = tuple[tuple[float, float, float], ...]
+
+
+def coefficients(config: OptimConfig) -> Coefficients:
+    """(a, b, c) of each iteration."""
+    if config.orthogonalisation == "polar-express":
+        return POLAR_EXPRESS[: config.newton_schulz_steps]
+    return (QUINTIC,) * config.newton_schulz_steps
+
+
+def orthogonalise(matrices: Tensor, iterations: Coefficients, eps: float = 1e-7) -> Tensor:
     """(n, rows, columns) -> the same shape, each with singular values near 1 and its own singular vectors.
 
     bfloat16 on a GPU, where it is faster and the iteration tolerates it; on a CPU the dtype of the input.
     """
-    a, b, c = QUINTIC
     x = matrices.bfloat16() if matrices.is_cuda else matrices
     tall = x.size(-2) > x.size(-1)
     x = x.mT if tall else x
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + eps)
-    for _ in range(steps):
+    for a, b, c in iterations:
         gram = x @ x.mT
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
@@ -33,41 +49,53 @@ def orthogonalise(matrices: Tensor, steps: int, eps: float = 1e-7) -> Tensor:
 
 
 class Muon:
-    """Nesterov momentum, orthogonalised. `lr` and `momentum` are given by the schedule for each step."""
+    """Nesterov momentum, orthogonalised. `lr`, `momentum` and the multiple of the decay are given by the schedule for each step."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], newton_schulz_steps: int, world: World) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], config: OptimConfig, world: World) -> None:
         by_shape: dict[torch.Size, list[nn.Parameter]] = {}
         for parameter in parameters:
             by_shape.setdefault(parameter.shape, []).append(parameter)
-        self._stacks = [_Stack(members, world) for members in by_shape.values()]
-        self._newton_schulz_steps = newton_schulz_steps
+        decay = Decay.of(config.matrix_decay, config.cautious_decay)
+        self._stacks = [_Stack(members, world, decay, config.neuron_beta2) for members in by_shape.values()]
+        self._iterations = coefficients(config)
+        self._row_normalised = config.row_normalised
 
     @torch.no_grad()
-    def step(self, lr: float, momentum: float) -> None:
+    def step(self, lr: float, momentum: float, decay_multiplier: float = 1.0) -> None:
         for stack in self._stacks:
-            update = orthogonalise(stack.nesterov(momentum), self._newton_schulz_steps)
-            stack.apply(update, -lr)
+            update = stack.nesterov(momentum)
+            if self._row_normalised:
+                update = update / update.norm(dim=-1, keepdim=True).clamp(min=ROW_FLOOR)
+            update = stack.balance(orthogonalise(update, self._iterations))
+            stack.apply(update, lr, decay_multiplier)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The momentum of every stack, gathered from the ranks: all of them have to ask."""
-        return {f"momentum.{i}": stack.momentum() for i, stack in enumerate(self._stacks)}
+        """The momentum, and with NorMuon the mean squares, of every stack, gathered from the ranks: all of them have to ask."""
+        state = {f"momentum.{i}": stack.momentum() for i, stack in enumerate(self._stacks)}
+        squares = {f"square.{i}": stack.mean_square() for i, stack in enumerate(self._stacks) if stack.beta2 > 0}
+        return state | squares
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Each rank takes its share."""
         for i, stack in enumerate(self._stacks):
             stack.set_momentum(state[f"momentum.{i}"])
+            if stack.beta2 > 0:
+                stack.set_mean_square(state[f"square.{i}"])
 
 
 class _Stack:
     """The parameters of one shape, and the momentum (share, rows, columns) of those that this rank updates."""
 
-    def __init__(self, parameters: list[nn.Parameter], world: World) -> None:
+    def __init__(self, parameters: list[nn.Parameter], world: World, decay: Decay | None, beta2: float) -> None:
         rows, columns = parameters[0].shape
         share = -(-len(parameters) // world.size)
         self._parameters: list[Tensor] = [*parameters]
         self._own = parameters[world.rank * share : (world.rank + 1) * share]
         self._world = world
         self._momentum = parameters[0].new_zeros(share, rows, columns)
+        self._square = parameters[0].new_zeros(share, rows, 1) if beta2 > 0 else parameters[0].new_zeros(0)
+        self._decay = decay
+        self.beta2 = beta2
         # Tall matrices take a larger step, so that the change of an output does not depend on the shape.
         self._scale = max(1.0, rows / columns) ** 0.5
 
@@ -79,6 +107,24 @@ class _Stack:
         self._momentum.mul_(momentum).add_(gradient)
         return gradient.add_(self._momentum, alpha=momentum)
 
+    def balance(self, update: Tensor) -> Tensor:
+        """NorMuon: rows divided by the root of their mean square over time, the whole keeping its norm; else the update itself."""
+        if self.beta2 == 0:
+            return update
+        self._square.lerp_(update.square().mean(-1, keepdim=True), 1 - self.beta2)
+        balanced = update / (self._square.sqrt() + ROW_FLOOR)
+        before, after = (torch.linalg.matrix_norm(x, keepdim=True) for x in (update, balanced))
+        return balanced * (before / (after + ROW_FLOOR))
+
+    def mean_square(self) -> Tensor:
+        """(parameters, rows, 1)"""
+        return self._world.gather(self._square)[: len(self._parameters)]
+
+    def set_mean_square(self, square: Tensor) -> None:
+        first = self._world.rank * len(self._square)
+        own = square[first : first + len(self._square)]
+        self._square[: len(own)] = own
+
     def momentum(self) -> Tensor:
         """(parameters, rows, columns)"""
         return self._world.gather(self._momentum)[: len(self._parameters)]
@@ -88,10 +134,12 @@ class _Stack:
         own = momentum[first : first + len(self._momentum)]
         self._momentum[: len(own)] = own
 
-    def apply(self, update: Tensor, factor: float) -> None:
-        """Add factor * scale * update to every parameter, taking the other ranks' shares from them."""
+    def apply(self, update: Tensor, lr: float, decay_multiplier: float) -> None:
+        """Decay, then subtract lr * scale * update from every parameter, taking the other ranks' shares from them."""
         everyone = self._world.gather(update).unbind()[: len(self._parameters)]
-        torch._foreach_add_(self._parameters, everyone, alpha=factor * self._scale)
+        if self._decay is not None:
+            self._decay.apply(self._parameters, everyone, lr, decay_multiplier)
+        torch._foreach_add_(self._parameters, everyone, alpha=-lr * self._scale)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
