@@ -38,7 +38,8 @@ def forecast(config: Config) -> Forecast:
         entries = registry(GPT(config.model)).values()
     bits = sum(_bits(entry, config) for entry in entries)
     words = {Group.MATRIX: 3, Group.CONSTANT: 1}  # weight, gradient, momentum; Adam has two means
-    averaged = 1 if config.optim.ema_horizon > 0 else 0
+    snapshots = (config.optim.swa_last or 1) if config.optim.swa_tail > 0 else 0
+    averaged = snapshots + (1 if config.optim.ema_horizon > 0 else 0)
     training = 4 * sum(entry.count * (words.get(entry.group, 4) + averaged) for entry in entries)
     return Forecast(sum(entry.count for entry in entries), math.ceil(bits / 8), training)
 

@@ -25,7 +25,7 @@ from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.initialise import initialise, needs_tokens
 from pgolf_ref.model.kernels import chosen, described
-from pgolf_ref.optim.ema import WeightAverage
+from pgolf_ref.optim.averages import Averages
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.optim.schedule import decay_multiplier, lr_multiplier, momentum, progress
 
@@ -176,7 +176,7 @@ class _Trainer:
         self._objective = build_objective(model, config)
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
         self._optimizers = Optimizers(self._objective, config.optim, world)
-        self._average: WeightAverage | None = None
+        self._averages = Averages(self.model.parameters(), config.optim)
         self._highest = torch.zeros((), device=world.device)  # loss since it was last looked at
         self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
 
@@ -197,8 +197,7 @@ class _Trainer:
         """
         if state is None:
             self._initialise()
-        horizon = self.config.optim.ema_horizon
-        self._average = WeightAverage(self.model.parameters(), horizon) if horizon > 0 else None
+        self._averages = Averages(self.model.parameters(), self.config.optim)
         if state is not None:
             self._load_state_dict(state)
 
@@ -213,7 +212,7 @@ class _Trainer:
         """What the next step depends on beside its batch; every rank has to ask."""
         state = prefixed("weights", dict(self._objective.named_parameters()))
         state |= prefixed("optimizers", self._optimizers.state_dict())
-        state |= prefixed("average", self._average.state_dict()) if self._average else {}
+        state |= prefixed("average", self._averages.state_dict())
         return state | prefixed("random", random_state(self.world.device))
 
     @torch.no_grad()
@@ -221,8 +220,7 @@ class _Trainer:
         for name, parameter in self._objective.named_parameters():
             parameter.copy_(state[f"weights.{name}"])
         self._optimizers.load_state_dict(under("optimizers", state))
-        if self._average:
-            self._average.load_state_dict(under("average", state))
+        self._averages.load_state_dict(under("average", state))
         restore_random_state(under("random", state), self.world.device)
 
     def step(self, step: int, fraction: float) -> Tensor:
@@ -245,8 +243,7 @@ class _Trainer:
         return total
 
     def average(self, fraction: float) -> None:
-        if self._average:
-            self._average.update(fraction)
+        self._averages.update(fraction)
 
     def _fill_gradients(self) -> None:
         """Parameters that this phase of the plan does not use stay where they are."""
@@ -256,8 +253,7 @@ class _Trainer:
 
     def finish(self) -> None:
         self.model.begin(1.0)
-        if self._average:
-            self._average.store()
+        self._averages.store()
 
     def mean_loss(self, loss: Tensor, step: int, fraction: float) -> float:
         """The loss of a step over all ranks; a run that has diverged ends here."""

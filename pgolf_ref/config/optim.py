@@ -48,6 +48,10 @@ class OptimConfig:
     min_lr: float = 0.0  # floor of the warm-down, relative to the full rate
     clip_norm: float = 0.0  # global gradient norm; 0 = no clipping
     ema_horizon: float = 0.0  # time constant of the weight average; 0 = no average
+    swa_tail: float = 0.0  # last part of the run from which snapshots are averaged; 0 = none
+    swa_every: float = 0.01  # from one snapshot to the next
+    swa_last: int = 0  # only the latest snapshots count (LAWA); 0 = all
+    ema_share: float = 0.5  # of a blend of both averages
 
 
 def problems(optim: OptimConfig) -> list[str]:
@@ -56,13 +60,22 @@ def problems(optim: OptimConfig) -> list[str]:
         "optim",
         optim,
         {
-            "positive": ("eps", "newton_schulz_steps"),
+            "positive": ("eps", "newton_schulz_steps", "swa_every"),
             "0 or more": (
                 *("embedding_lr", "head_lr", "matrix_lr", "scalar_lr", "clip_norm"),
-                *("matrix_decay", "embedding_decay", "head_decay", "scalar_decay"),
+                *("matrix_decay", "embedding_decay", "head_decay", "scalar_decay", "swa_last"),
             ),
             "in [0, 1)": ("beta1", "beta2", "momentum", "momentum_start", "momentum_low", "ema_horizon", "neuron_beta2"),
-            "in [0, 1]": ("momentum_warmup", "momentum_cycle", "warmdown", "min_lr", "decay_taper", "decay_end"),
+            "in [0, 1]": (
+                "momentum_warmup",
+                "momentum_cycle",
+                "warmdown",
+                "min_lr",
+                "decay_taper",
+                "decay_end",
+                "swa_tail",
+                "ema_share",
+            ),
         },
     ) + choices("optim", optim, {"orthogonalisation": ORTHOGONALISATIONS, "warmdown_shape": WARMDOWN_SHAPES})
     steps = len(POLAR_EXPRESS) if optim.orthogonalisation == "polar-express" else optim.newton_schulz_steps
