@@ -47,7 +47,7 @@ def compare(scripts: list[Path], take: int) -> Iterator[tuple[str, str, str, str
         before = _verdict(script)
         for name, text in variants.items():
             with tempfile.TemporaryDirectory() as folder:
-                copy = Path(folder) / script.parent.name
+                copy = Path(folder) / "records" / "track" / "head" / script.parent.name
                 shutil.copytree(script.parent, copy)
                 (copy / script.name).write_text(text, encoding="utf-8")
                 after = _verdict(copy / script.name)

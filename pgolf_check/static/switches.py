@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pgolf_check.static import ir
@@ -74,6 +74,8 @@ class _Program:
         self.settings: dict[str, tuple[str, str]] = {}
         """Per name or attribute, the environment variable that it is read from, with its default."""
         self.values: dict[tuple[int, str], ir.Node] = {}
+        self.texts_of: dict[str, str] = dict(_named_texts(module.body))
+        """Texts that stand under a name of the module, as minifiers put them."""
         for node in module.body:
             self._visit(node, None, ())
 
@@ -102,7 +104,7 @@ class _Program:
             self._visit(node, function, guards)
 
     def _assigned(self, node: Any, function: ir.Function | None) -> None:
-        setting = _setting(node.value)
+        setting = _setting(node.value, self.texts_of)
         for target in node.targets if type(node) is ir.Assign else (node.target,):
             name = target.id if type(target) is ir.Name else target.name if type(target) is ir.Attr else ""
             if name and setting is not None:
@@ -220,14 +222,26 @@ def _last(node: ir.Node) -> str:
     return node.id if type(node) is ir.Name else node.name if type(node) is ir.Attr else ""
 
 
-def _setting(node: Any) -> tuple[str, str] | None:
+def _named_texts(body: tuple[ir.Node, ...]) -> Iterator[tuple[str, str]]:
+    """The names that a module gives to texts."""
+    for node in body:
+        if type(node) is ir.Assign and type(node.value) is ir.Const and isinstance(node.value.value, str):
+            yield from ((target.id, node.value.value) for target in node.targets if type(target) is ir.Name)
+
+
+def _setting(node: Any, texts: Mapping[str, str]) -> tuple[str, str] | None:
     """(variable, default) of an expression that reads one environment variable, by the library or by a function of the source."""
     if type(node) is ir.Call:
-        known = [a.value.value for a in node.args if type(a.value) is ir.Const]
+        known = [v for a in node.args if (v := _known(a.value, texts)) is not None]
         if known and isinstance(known[0], str) and VARIABLE.fullmatch(known[0]):
             return known[0], str(known[1]) if len(known) > 1 else ""
-    found = [s for part in _parts(node) if (s := _setting(part)) is not None]
+    found = [s for part in _parts(node) if (s := _setting(part, texts)) is not None]
     return found[0] if len(found) == 1 else None
+
+
+def _known(node: ir.Node, texts: Mapping[str, str]) -> object:
+    """The constant that a node is, or stands for by its name."""
+    return node.value if type(node) is ir.Const else texts.get(node.id) if type(node) is ir.Name else None
 
 
 def _like(default: str, wanted: object) -> Any:

@@ -107,6 +107,11 @@ def test_a_line_of_a_log_that_the_defaults_never_print_tells_settings(log: str, 
     assert switches(lower(TOLD), (), [log]) == values
 
 
+def test_settings_are_read_through_names_of_their_texts() -> None:
+    minified = TOLD.replace('"EXTRA", "0"', "A, B").replace("import os\n", "import os\nA = 'EXTRA'\nB = '0'\n", 1)
+    assert switches(lower(minified), (), ["some extra work begins\n"]) == {"EXTRA": "1"}
+
+
 def test_a_switch_is_named_by_all_its_words() -> None:
     assert named(lower(TOLD), {"FAST", "SCORE"}) == {"FAST_ENABLED": "1"}
     assert named(lower(TOLD), {"SCORE"}) == {}
