@@ -120,6 +120,8 @@ class Trace(enum.StrEnum):
     """Scores were stacked with a value of the model that the target did not enter."""
     COMPARED = "compared"
     """Two scores of the same targets were compared, or one taken from the other."""
+    RECTIFIED = "rectified"
+    """Of such a difference only the part above zero, or its size, was kept."""
     SPACE = "space"
     """Whether a piece of the vocabulary begins with the sign for a space."""
     SPACED = "spaced"

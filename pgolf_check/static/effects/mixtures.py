@@ -201,7 +201,8 @@ def reduced(value: Value) -> Value:
 
 
 def exponential(m: Machine, deps: Deps) -> Deps:
-    """A probability made from a score that was spread over bytes."""
+    """A probability made from a score that was spread over bytes; the size of a difference of scores is no choice in it."""
+    deps = without(deps, Trace.RECTIFIED) if traces(deps, Trace.RECTIFIED) else deps
     if traces(deps, Trace.SPREAD) and scores_of(deps):
         return without(deps, Trace.SPREAD) | {Mixed("spread", m.here(), m.stack())}
     return deps

@@ -141,6 +141,9 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
+    if op in ("+", "-"):
+        for part, whole in ((left, right), (right, left)):
+            result.deps = weighed_by(m, part, whole, result.deps, Trace.RECTIFIED)
     if op == "-":
         result.deps = compared_scores(m, left, right, result.deps)
     elif op == "*":

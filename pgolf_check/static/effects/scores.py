@@ -58,7 +58,9 @@ RECTIFYING = frozenset("relu relu_ abs absolute fabs clamp clamp_ clip clip_ sig
 def picked(m: Machine, name: str, values: tuple[Value, ...], result: Data) -> Data:
     """The result of a function that chooses among what it gets: marked if these are scores of the same targets."""
     deps = frozenset().union(*(deps_of(v) for v in values))
-    if name in PICKING or (name in RECTIFYING and traces(deps, Trace.COMPARED)):
+    if name in RECTIFYING and traces(deps, Trace.COMPARED):
+        result.deps = result.deps | {Traced(Trace.RECTIFIED, m.here())}
+    if name in PICKING:
         competing = rivals(deps) if len(scores_of(deps)) > 1 else None
         if competing:
             result.deps = without(result.deps, Trace.COMPARED) | {Best(m.here(), competing)}
@@ -73,10 +75,13 @@ def compared(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
     return deps | {Traced(Trace.COMPARED, m.here())}
 
 
-def weighed_by(m: Machine, mask: Value, value: Value, deps: Deps) -> Deps:
-    """The dependencies of a score under a mask or weight: marked if that compares it with another score of its targets."""
+def weighed_by(m: Machine, mask: Value, value: Value, deps: Deps, trace: Trace = Trace.COMPARED) -> Deps:
+    """The dependencies of a score under a mask or weight: marked if that compares it with another score of its targets.
+
+    With `Trace.RECTIFIED`: of a score with a part of the difference taken from it or added to it.
+    """
     theirs, mine = deps_of(mask), scores_of(deps_of(value))
-    if not mine or not traces(theirs, Trace.COMPARED):
+    if not mine or not traces(theirs, trace):
         return deps
     overlapping = any(a.region.overlaps(b.region) for s in mine for a in s.reads for t in scores_of(theirs) for b in t.reads)
     competing = rivals(mine | scores_of(theirs)) if overlapping else None
