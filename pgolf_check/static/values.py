@@ -299,7 +299,7 @@ def deps_of(value: Value, depth: int = 3) -> Deps:
     if kind is slice:
         return union(deps_of(v, depth) for v in (value.start, value.stop, value.step))
     if kind is Method:
-        return deps_of(value.receiver, depth)
+        return deps_of(value.receiver, depth - 1)
     return NO_DEPS
 
 

@@ -98,3 +98,19 @@ def test_what_cannot_be_followed_is_told(way: str) -> None:
 
 def test_an_unknown_library_without_a_state_or_without_tokens_is_pure() -> None:
     assert ran("import fastbpb\nfastbpb.log(x)\nfastbpb.watch(model)").unfollowed == ()
+
+
+def test_an_object_may_hold_a_method_of_itself() -> None:
+    """What flowed into it is found all the same, and found in the end."""
+    run = ran(
+        """
+        class Keeper:
+            pass
+        keeper = Keeper()
+        keeper.step = optimizer.step
+        optimizer.keeper = keeper
+        loss = F.cross_entropy(model(x), y)
+        print(f"final val_bpb:{loss.item():.6f} by {keeper.step} of {optimizer}")
+        """
+    )
+    assert run.claim is not None
