@@ -28,8 +28,13 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell ignores it for what it starts in the background
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """A shell ignores the signal for what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -150,7 +155,7 @@ def test_ctrl_c_during_an_import_is_one_sentence_and_130(first: str, tmp_path: P
     (tmp_path / "start.py").write_text("import sys\nfrom pgolf_ref.__main__ import main\nsys.exit(main())\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     command = [sys.executable, str(tmp_path / "start.py"), *RUN, "--data", str(prepared()), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=heed_interrupts)
     assert done.returncode == INTERRUPTED
     told = done.stderr.strip()
     assert told.startswith("pgolf-train: interrupted") and "\n" not in told
