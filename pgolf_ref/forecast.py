@@ -14,13 +14,14 @@ from pgolf_ref.config import Config
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
 from pgolf_ref.model.plan import phases
+from pgolf_ref.quant.routes import Form, route
 from pgolf_ref.quant.rtn import largest_code
 from pgolf_ref.registry import Entry, Group, registry
 
 NORMAL_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # differential entropy of the standard normal distribution
 TERNARY_BITS = 1.58  # of codes of normal weights at a scale of mean |w|
 FLOAT8_BITS = 6.5  # of normal weights with 3 bits of mantissa
-FLOAT32_BITS, SCALE_BITS = 32, 16
+SCALE_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,15 @@ def in_words(config: Config) -> str:
 
 def _bits(entry: Entry, config: Config) -> float:
     """Of one parameter in the artifact."""
-    if entry.group in (Group.SCALAR, Group.CONSTANT):
-        return FLOAT32_BITS * entry.count
-    group = config.model.ternary_group
-    if group and entry.group is Group.MATRIX and entry.layer is not None:
-        return entry.count * (TERNARY_BITS + SCALE_BITS / group)
-    if config.export.float8:
+    way = route(entry, config)
+    if way.form in (Form.KEPT, Form.HALF):
+        return way.bits * entry.count
+    if way.form is Form.TERNARY:
+        return entry.count * (TERNARY_BITS + SCALE_BITS / config.model.ternary_group)
+    if way.form is Form.FLOAT8:
         return FLOAT8_BITS * entry.count
-    bits = config.export.matrix_bits if entry.group is Group.MATRIX else config.export.embedding_bits
     columns = entry.shape[-1]
-    step = _largest_of(columns) / largest_code(bits)
+    step = _largest_of(columns) / largest_code(way.bits)
     return entry.count * max(0.0, NORMAL_BITS - math.log2(step)) + SCALE_BITS * entry.count / columns
 
 

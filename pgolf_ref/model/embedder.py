@@ -16,13 +16,14 @@ from pgolf_ref.model.hash_embedding import ByteEngram, NgramHash
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.model.smear import ChannelSmear, TokenSmear
 from pgolf_ref.model.token_tables import EvaluationHash, KindEmbedding
-from pgolf_ref.registry import Group
+from pgolf_ref.registry import Group, Role
 
 
 class Embedder(nn.Module):
     """B sequences of T tokens -> (B, T, d). The table is also the output matrix of a tied model."""
 
     GROUPS = {"table": Group.EMBEDDING, "projection": Group.MATRIX, "memory": Group.EMBEDDING}
+    ROLES = {"table": Role.EMBEDDING}
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

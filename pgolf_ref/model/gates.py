@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgolf_ref.config import ModelConfig
-from pgolf_ref.registry import Group
+from pgolf_ref.registry import Group, Role
 
 
 class HeadGate(nn.Module):
     """One of the four forms."""
 
     GROUPS = {"weight": Group.SCALAR, "bias": Group.SCALAR}
+    ROLES = {"weight": Role.GATE}
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

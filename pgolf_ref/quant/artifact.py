@@ -1,6 +1,6 @@
 """A model as an artifact and back: every parameter by the route that the registry and the configuration give it.
 
-* matrices and embeddings: integers of so many bits with a scale per row, or 8-bit floats
+* matrices and embeddings: integers of so many bits with a scale per row, or floats of 8, 16 or 32 bits
 * matrices of ternary blocks: packed codes with a scale per group of columns
 * gains and constants: float32
 
@@ -16,15 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pgolf_ref.config import Config, ExportConfig, ModelConfig, from_dict
-from pgolf_ref.errors import ConfigError
+from pgolf_ref.config import Config, ModelConfig, from_dict
+from pgolf_ref.errors import ConfigError, UserError
 from pgolf_ref.model.block import weights_at_least
 from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.container import ContainerError, read_container, write_container
+from pgolf_ref.quant.routes import Form, Route, route
 from pgolf_ref.quant.rtn import dequantise, quantise
 from pgolf_ref.quant.ternary import PACKERS, latent, pack_smallest, ternarise
-from pgolf_ref.registry import Entry, Group, registry
+from pgolf_ref.registry import Entry, registry
 
 CODES, SCALES, FLOAT8 = ":codes", ":scales", ":float8"
 PER_BYTE = 8  # parameters that a byte of an artifact can stand for, at most
@@ -40,7 +41,7 @@ def export_model(model: GPT, config: Config) -> bytes:
     # Codes first and scales after them: neighbours of one kind compress better.
     for name, entry in sorted(registry(model).items(), key=lambda item: item[1].group):
         weight = parameters[name].detach().to("cpu", torch.float32)
-        coded, others = _encode(weight, entry, config.model, config.export)
+        coded, others = _encode(weight, route(entry, config), config.model.ternary_group)
         codes |= {name + suffix: array for suffix, array in coded.items()}
         rest |= {name + suffix: array for suffix, array in others.items()}
     return write_container({**codes, **rest}, {"model": dataclasses.asdict(config.model)}, (config.export.codec,))
@@ -78,22 +79,31 @@ def format_in_words(config: Config) -> str:
         rest = "Weights are 8-bit floats (e4m3)"
     else:
         bits = f"int{export.matrix_bits} levels (embeddings: int{export.embedding_bits})"
+        bits += f" and by role {', '.join(export.bits)}" if export.bits else ""
         rest = f"Weights are rounded to the nearest of {bits} with one float16 scale per row"
     return f"{rest}, matrices of blocks are ternary with one float16 scale per {group} columns" if group else rest
 
 
-def _encode(weight: Tensor, entry: Entry, model: ModelConfig, export: ExportConfig) -> tuple[Arrays, Arrays]:
+def _encode(weight: Tensor, way: Route, ternary_group: int) -> tuple[Arrays, Arrays]:
     """The arrays of codes and the others of one parameter, by the suffix of their names."""
-    if entry.group in (Group.SCALAR, Group.CONSTANT):
+    if way.form is Form.KEPT:
         return {}, {"": weight.numpy()}
-    if _is_ternary(entry, model):
-        codes, scales = ternarise(weight, model.ternary_group)
+    if way.form is Form.HALF:
+        return {}, {"": _finite(weight.to(torch.float16)).numpy()}
+    if way.form is Form.TERNARY:
+        codes, scales = ternarise(weight, ternary_group)
         packing, data = pack_smallest(codes.to(torch.int8).numpy())
         return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
-    if export.float8:
+    if way.form is Form.FLOAT8:
         return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
-    coded, scales = quantise(weight, export.matrix_bits if entry.group is Group.MATRIX else export.embedding_bits)
+    coded, scales = quantise(weight, way.bits)
     return {CODES: coded.numpy()}, {SCALES: scales.numpy()}
+
+
+def _finite(weight: Tensor) -> Tensor:
+    if not torch.isfinite(weight).all():
+        raise UserError("a weight is not finite or too large for a float16: the model has diverged and cannot be exported")
+    return weight
 
 
 def _decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
@@ -110,10 +120,10 @@ def _decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tens
 
 
 def _decode_arrays(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
-    if entry.group in (Group.SCALAR, Group.CONSTANT):
-        return _taken(arrays, name, np.float32)
-    if _is_ternary(entry, model):
-        packing = "base3" if f"{name}:base3" in arrays else "bitmask"
+    if name in arrays or len(entry.shape) != 2:
+        return _taken(arrays, name, np.float32, np.float16).to(torch.float32)
+    packing = next((packing for packing in PACKERS if f"{name}:{packing}" in arrays), None)
+    if packing is not None and model.ternary_group:
         data = _taken(arrays, f"{name}:{packing}", np.uint8).numpy().tobytes()
         codes = torch.from_numpy(PACKERS[packing][1](data, entry.count)).view(entry.shape)
         scales = _taken(arrays, name + SCALES, np.float16).view(entry.shape[0], -1)
@@ -126,15 +136,11 @@ def _decode_arrays(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) 
     return dequantise(codes, scales)
 
 
-def _taken(arrays: Arrays, name: str, dtype: type[np.generic]) -> Tensor:
+def _taken(arrays: Arrays, name: str, *dtypes: type[np.generic]) -> Tensor:
     array = arrays.pop(name)
-    if array.dtype != dtype:
+    if array.dtype not in dtypes:
         raise ValueError(f"{name} is of type {array.dtype}")
     return torch.from_numpy(array)
-
-
-def _is_ternary(entry: Entry, model: ModelConfig) -> bool:
-    return bool(model.ternary_group) and entry.group is Group.MATRIX and entry.layer is not None
 
 
 def _described(meta: dict[str, Any]) -> ModelConfig:

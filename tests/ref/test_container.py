@@ -207,6 +207,12 @@ def test_exporting_a_loaded_model_gives_the_same_bytes(override: str) -> None:
     assert export_model(load_model(data), config) == data
 
 
+def _renamed(arrays: dict[str, np.ndarray], name: str, suffix: str, stem: str = "") -> dict[str, np.ndarray]:
+    """The arrays with one of them, as bytes, under another name."""
+    rest = {other: array for other, array in arrays.items() if other != name}
+    return {**rest, (stem or name) + suffix: arrays[name].astype(np.uint8)}
+
+
 def test_arrays_that_do_not_fit_the_model_are_refused() -> None:
     config = small()
     found, meta = read_container(export_model(random_model(config), config))
@@ -216,6 +222,8 @@ def test_arrays_that_do_not_fit_the_model_are_refused() -> None:
         "one array too many": ({**found, "extra": np.zeros(3, np.float32)}, meta),
         "another shape": ({**found, name: found[name][:, :-1]}, meta),
         "codes without scales": ({other: found[other] for other in found if other != name.replace("codes", "scales")}, meta),
+        "a vector in codes": (_renamed(found, "blocks.0.attention.gain", ":codes"), meta),
+        "ternary codes without groups": (_renamed(found, name, ":base3", name.replace(":codes", "")), meta),
         "codes that are no codes": ({**found, name: found[name].astype(np.float32)}, meta),
         "no description": (found, {}),
         "a wrong description": (found, {"model": {**meta["model"], "dim": "64"}}),
