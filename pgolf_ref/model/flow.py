@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 Adapt = Callable[[str, Tensor, Tensor], Tensor]  # slot, input, output -> output
-Adapters = Callable[[int], Adapt]  # number of the application of a block -> its adapter
+Adapters = Callable[[int], Adapt]  # number of the application of a block -> its adapter; the one after the last is the head's
 
-# query, key, value: beside the matrix; attention, mlp: from the normalised input of the half-block to its output.
-SLOTS = ("query", "key", "value", "attention", "mlp")
+# query, key, value, head: beside the matrix; attention, mlp: from the normalised input of the half-block to its output.
+SLOTS = ("query", "key", "value", "attention", "mlp", "head")
 
 
 def unadapted(slot: str, given: Tensor, output: Tensor) -> Tensor:

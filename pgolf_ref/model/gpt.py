@@ -92,7 +92,8 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor, adapters: Adapters | None = None) -> Tensor:
         """int64 (B, T) -> logits (B, T, V), float32 or better"""
-        return self.head.logits(self.hidden(tokens, adapters), tokens, self.embedding.table)
+        adapt = unadapted if adapters is None else adapters(len(self.plan))
+        return self.head.logits(self.hidden(tokens, adapters), tokens, self.embedding.table, adapt)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """int64 (B, T) twice -> mean negative log-likelihood of the targets in nats, of those that are trained on"""

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from pgolf_ref.config import ModelConfig
 from pgolf_ref.model.context import visible_pairs
 from pgolf_ref.model.embedder import orthogonal_matrix, table_width
+from pgolf_ref.model.flow import Adapt, unadapted
 from pgolf_ref.model.loss import softcapped_cross_entropy
 from pgolf_ref.model.softcap import softcapped
 from pgolf_ref.registry import Group
@@ -55,10 +56,10 @@ class Head(nn.Module):
         if c.count_bias:
             self.count_weight = nn.Parameter(torch.zeros(()))
 
-    def logits(self, hidden: Tensor, tokens: Tensor, table: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor, tokens: Tensor, table: Tensor, adapt: Adapt = unadapted) -> Tensor:
         """(B, T, d), the tokens of the positions (B, T), the embedder's table -> (B, T, V), float32 or better"""
-        c = self.config.head
-        raw = F.linear(self.features(hidden), self._matrix(table).to(hidden.dtype))
+        c, features = self.config.head, self.features(hidden)
+        raw = adapt("head", features, F.linear(features, self._matrix(table).to(hidden.dtype)))
         if c.bias:
             raw = raw + self.bias.to(raw.dtype)
         capped = softcapped(raw, self.config.softcap, c.softcap_form)

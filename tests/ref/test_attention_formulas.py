@@ -238,7 +238,7 @@ def test_grouped_heads_are_repeated_heads() -> None:
 
 
 def test_adapters_change_what_they_are_given() -> None:
-    """Each slot is asked once per block, and an adapter that returns the output changes nothing."""
+    """Each slot is asked once per block, the last one once, and an adapter that returns the output changes nothing."""
     config = small()
     model = random_model(config)
     tokens = torch.arange(12).view(1, 12)
@@ -253,7 +253,8 @@ def test_adapters_change_what_they_are_given() -> None:
 
     with torch.no_grad():
         assert torch.equal(model(tokens, watching), model(tokens))
-        assert asked == [(number, slot) for number in range(3) for slot in ("query", "key", "value", "attention", "mlp")]
+        of_blocks = [(number, slot) for number in range(3) for slot in ("query", "key", "value", "attention", "mlp")]
+        assert asked == [*of_blocks, (3, "head")]
         assert set(SLOTS) == {slot for _, slot in asked}
         for slot in SLOTS:
             changed = model(tokens, lambda _, wanted=slot: lambda name, given, output: output + given[..., :1] * (name == wanted))

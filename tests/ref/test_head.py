@@ -168,3 +168,19 @@ def test_every_trained_parameter_gets_a_gradient_within_three_steps(name: str) -
     assert had_gradient == set(registry(model)) - constants
     assert constants == ({"head.unigram"} if name == "unigram" else set())
     assert not any(p.requires_grad for p in in_group(model, Group.CONSTANT))
+
+
+@pytest.mark.parametrize("name", ["untied", "untied projection", "low rank", "bias"])
+def test_an_adapter_of_the_head_is_a_change_of_its_matrix(name: str) -> None:
+    """h B A beside the output matrix gives the logits of the matrix + (B A)^T, before biases and softcap."""
+    config = small("model.tied=false", *TECHNIQUES[name])
+    model, tokens = random_model(config), random_tokens(config)
+    change = torch.randn(40, 2, dtype=torch.float64) @ torch.randn(2, model.head.weight.size(1), dtype=torch.float64)
+
+    def beside(slot: str, given: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+        return output + given @ change.mT if slot == "head" else output
+
+    with torch.no_grad():
+        adapted = model(tokens, lambda number: beside)
+        model.head.weight += change
+        torch.testing.assert_close(adapted, model(tokens), rtol=0, atol=1e-9)
