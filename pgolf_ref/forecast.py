@@ -10,10 +10,11 @@ from statistics import NormalDist
 
 import torch
 
-from pgolf_ref.config import Config
+from pgolf_ref.config import Config, OptimConfig
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
 from pgolf_ref.model.plan import phases
+from pgolf_ref.optim.groups import trained_by_adam
 from pgolf_ref.quant.routes import Form, route
 from pgolf_ref.quant.rtn import largest_code
 from pgolf_ref.registry import Entry, Group, registry
@@ -38,10 +39,9 @@ def forecast(config: Config) -> Forecast:
     with torch.device("meta"):
         entries = registry(GPT(config.model)).values()
     bits = sum(_bits(entry, config) for entry in entries)
-    words = {Group.MATRIX: 3, Group.CONSTANT: 1}  # weight, gradient, momentum; Adam has two means
     snapshots = (config.optim.swa_last or 1) if config.optim.swa_tail > 0 else 0
     averaged = snapshots + (1 if config.optim.ema_horizon > 0 else 0)
-    training = 4 * sum(entry.count * (words.get(entry.group, 4) + averaged) for entry in entries)
+    training = 4 * sum(entry.count * (_words(entry, config.optim) + averaged) for entry in entries)
     return Forecast(sum(entry.count for entry in entries), math.ceil(bits / 8), training)
 
 
@@ -58,6 +58,13 @@ def in_words(config: Config) -> str:
             f"artifact: about {expected.artifact_bytes:,} bytes of at most {cap:,} with the code",
         ]
     )
+
+
+def _words(entry: Entry, optim: OptimConfig) -> int:
+    """Numbers in memory per weight: itself, its gradient and the optimizer's means, of which Muon has one and Adam two."""
+    if entry.group is Group.CONSTANT:
+        return 1
+    return 3 if entry.group is Group.MATRIX and not trained_by_adam(entry, optim) else 4
 
 
 def _bits(entry: Entry, config: Config) -> float:

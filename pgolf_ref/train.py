@@ -17,6 +17,7 @@ from pgolf_ref import log as lines
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints, Reached, prefixed, random_state, restore_random_state, under
 from pgolf_ref.clock import Clock, Phase
 from pgolf_ref.config import Config, RunConfig
+from pgolf_ref.curriculum import Stage, cut, stage, starts
 from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
@@ -26,8 +27,11 @@ from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.initialise import initialise, needs_tokens
 from pgolf_ref.model.kernels import chosen, described
 from pgolf_ref.optim.averages import Averages
+from pgolf_ref.optim.freezing import Freezer, frozen_blocks
 from pgolf_ref.optim.groups import Optimizers
-from pgolf_ref.optim.schedule import decay_multiplier, lr_multiplier, momentum, progress
+from pgolf_ref.optim.plateau import Plateau
+from pgolf_ref.optim.qat import RoundedMatrices
+from pgolf_ref.optim.schedule import Place, Rates, progress, rates
 
 
 class Loader(Protocol):
@@ -134,7 +138,7 @@ class _Loop:
             loss = self._trainer.step(step, fraction)
             step += 1
             fraction = self._trainer.world.agree(progress(step, run.steps, self._phase.seconds, self._phase.budget))
-            self._trainer.average(fraction)
+            self._trainer.after_step(loss, step, fraction)
             if step <= 10 or step % run.log_every == 0 or fraction == 1.0:
                 self._tell(step, started, loss)
             self._keep(step, fraction)
@@ -145,7 +149,7 @@ class _Loop:
 
     def _tell(self, step: int, fraction: float, loss: Tensor) -> None:
         mean, seconds = self._trainer.mean_loss(loss, step, fraction), self._phase.seconds
-        rate = lr_multiplier(fraction, self._trainer.config.optim)
+        rate = self._trainer.rates(step - 1, fraction).lr
         line = lines.train_line(step, self._run.steps, mean, seconds)
         self._log.event("train", line, step=step, loss=mean, seconds=seconds, lr_multiplier=rate)
 
@@ -171,23 +175,27 @@ class _Trainer:
         self.model = model
         self.world = world
         self._loader = loader
-        slots, joined = world.slots(config.data.slots), max(1, PASS_TOKENS // (config.data.rows * config.data.seq_len))
-        self._passes = [slots[i : i + joined] for i in range(0, len(slots), joined)]
+        for start in starts(config):
+            self._passes(stage(config, start))  # refuses slots that the ranks cannot share
         self._objective = build_objective(model, config)
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
         self._optimizers = Optimizers(self._objective, config.optim, world)
         self._averages = Averages(self.model.parameters(), config.optim)
+        self._freezer, self._matrices = Freezer(model), RoundedMatrices(model, config)
+        self._plateau = Plateau(config.optim.plateau, config.optim.plateau_gain, world) if config.optim.plateau else None
         self._highest = torch.zeros((), device=world.device)  # loss since it was last looked at
         self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
 
     def warm_up(self) -> None:
         """Forward and backward passes on constant tokens, which compile what there is to compile and change nothing."""
         data = self.config.data
-        tokens = torch.zeros(data.rows * len(self._passes[0]), data.seq_len, dtype=torch.int64, device=self.world.device)
-        for phase in self.model.phases:
-            self.model.begin(phase.start)
-            for _ in range(self.config.run.warmup_steps):
-                self._loss(tokens, tokens, self._fraction).backward()
+        for start in starts(self.config) if self.config.run.warmup_steps else ():
+            self.model.begin(start)
+            now = stage(self.config, start)
+            for size in {len(slots): None for slots in self._passes(now)}:
+                tokens = torch.zeros(size * data.rows, data.seq_len, dtype=torch.int64, device=self.world.device)
+                for _ in range(self.config.run.warmup_steps):
+                    self._loss(cut(tokens, now.length), cut(tokens, now.length), self._fraction).backward()
         self._optimizers.zero_grad()
 
     def begin(self, state: Mapping[str, Tensor] | None) -> None:
@@ -213,6 +221,7 @@ class _Trainer:
         state = prefixed("weights", dict(self._objective.named_parameters()))
         state |= prefixed("optimizers", self._optimizers.state_dict())
         state |= prefixed("average", self._averages.state_dict())
+        state |= prefixed("plateau", self._plateau.state_dict() if self._plateau else {})
         return state | prefixed("random", random_state(self.world.device))
 
     @torch.no_grad()
@@ -221,29 +230,52 @@ class _Trainer:
             parameter.copy_(state[f"weights.{name}"])
         self._optimizers.load_state_dict(under("optimizers", state))
         self._averages.load_state_dict(under("average", state))
+        if self._plateau:
+            self._plateau.load_state_dict(under("plateau", state))
         restore_random_state(under("random", state), self.world.device)
 
     def step(self, step: int, fraction: float) -> Tensor:
         """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
-        total = torch.zeros((), device=self.world.device)
         self._fraction.fill_(fraction)
         self.model.begin(fraction)
-        for slots in self._passes:
-            batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
-            tokens, targets = (torch.cat(rows).to(self.world.device, non_blocking=True) for rows in batches)
-            loss = self._loss(tokens, targets, self._fraction) * (len(slots) / self.config.data.slots)
-            loss.backward()
-            total += loss.detach()
+        with self._matrices.rounded(fraction):
+            total = self._gradients(step, stage(self.config, fraction))
         self._fill_gradients()
         self.world.sum_gradients(self._objective.parameters())
-        optim = self.config.optim
-        self._optimizers.step(lr_multiplier(fraction, optim), momentum(fraction, optim), decay_multiplier(fraction, optim))
+        now = self.rates(step, fraction)
+        with self._freezer.held(frozen_blocks(fraction, self.config.curriculum.unfreeze, self.config.model.layers)):
+            self._optimizers.step(now.lr, now.momentum, now.decay)
         self._optimizers.zero_grad()
         self._highest = torch.maximum(self._highest, total)
         return total
 
-    def average(self, fraction: float) -> None:
-        self._averages.update(fraction)
+    def _gradients(self, step: int, now: Stage) -> Tensor:
+        """Add up the gradients of this rank's slots; the loss of `step`."""
+        total = torch.zeros((), device=self.world.device)
+        for slots in self._passes(now):
+            batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
+            tokens, targets = (cut(torch.cat(rows), now.length).to(self.world.device, non_blocking=True) for rows in batches)
+            loss = self._loss(tokens, targets, self._fraction) * (len(slots) / now.slots)
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    def _passes(self, now: Stage) -> list[range]:
+        """This rank's slots, those of one forward pass together."""
+        data, slots = self.config.data, self.world.slots(now.slots)
+        joined = max(1, PASS_TOKENS // (data.rows * data.seq_len))
+        return [slots[i : i + joined] for i in range(0, len(slots), joined)]
+
+    def rates(self, step: int, fraction: float) -> Rates:
+        """Of the step that begins after `step` steps, at this fraction of the run."""
+        since = self._plateau.since if self._plateau else None
+        return rates(Place(step, self.config.run.steps, fraction), self.config.optim, since)
+
+    def after_step(self, loss: Tensor, step: int, fraction: float) -> None:
+        """Take in the weights and the loss of the last of so many steps."""
+        self._averages.update(step, fraction)
+        if self._plateau:
+            self._plateau.update(loss, fraction)
 
     def _fill_gradients(self) -> None:
         """Parameters that this phase of the plan does not use stay where they are."""

@@ -6,6 +6,7 @@ that a run depends on. One module per section, its rules beside it; `root.py` ho
 
 from pgolf_ref.config.attention import AttentionConfig
 from pgolf_ref.config.block import BlockConfig
+from pgolf_ref.config.curriculum import CurriculumConfig
 from pgolf_ref.config.data import ORDERS, DataConfig
 from pgolf_ref.config.embedding import EmbeddingConfig, HashConfig, HeadConfig
 from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
@@ -27,6 +28,7 @@ __all__ = [
     "AttentionConfig",
     "BlockConfig",
     "Config",
+    "CurriculumConfig",
     "DataConfig",
     "EmbeddingConfig",
     "EvaluateConfig",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from pgolf_ref.config import data, evaluate, export, model, optim, run
+from pgolf_ref.config import curriculum, data, evaluate, export, model, optim, run
 from pgolf_ref.config.checks import broken
+from pgolf_ref.config.curriculum import CurriculumConfig
 from pgolf_ref.config.data import DataConfig
 from pgolf_ref.config.embedding import embedding_rules
 from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
@@ -27,6 +28,7 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     ttt: TTTConfig = field(default_factory=TTTConfig)
     losses: LossConfig = field(default_factory=LossConfig)
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
         problems = problems_of(self)
@@ -39,11 +41,12 @@ def problems_of(config: Config) -> list[str]:
     found = [
         *model.problems(config.model),
         *data.problems(config.data),
-        *optim.problems(config.optim),
+        *optim.problems(config.optim, config.model.layers),
         *run.problems(config.run),
         *export.problems(config.export),
         *evaluate.problems(config.evaluate),
         *evaluate.ttt_problems(config.ttt),
+        *curriculum.problems(config.curriculum, config.data.seq_len, config.data.slots),
     ]
     return found or between(config)
 
@@ -51,11 +54,12 @@ def problems_of(config: Config) -> list[str]:
 def between(config: Config) -> list[str]:
     """Rules that tie values of different sections."""
     ttt, stride, shape, length = config.ttt, config.evaluate.stride, config.model, config.data.seq_len
+    shortest = min(config.curriculum.lengths, default=length)
     return broken(
         [
             ("evaluate.stride must be at most data.seq_len", stride <= length),
             ("ttt.chunk_tokens must be a multiple of evaluate.stride", ttt.epochs == 0 or ttt.chunk_tokens % stride == 0),
-            *embedding_rules(shape.embedding, shape.head, shape.dim, length),
-            *loss_rules(config.losses, shape.vocab_size, length, shape.embedding.hash.rows),
+            *embedding_rules(shape.embedding, shape.head, shape.dim, shortest),
+            *loss_rules(config.losses, shape.vocab_size, shortest, shape.embedding.hash.rows),
         ]
     )

@@ -21,7 +21,19 @@ def tiny(config: Config) -> Config:
     evaluate = replace(config.evaluate, stride=STRIDE if sliding else SEQ_LEN, batch_windows=4)
     hashed = min(config.ttt.hash_rows, HASH_ROWS)
     ttt = replace(config.ttt, chunk_tokens=16 * SEQ_LEN, batch_rows=4, hash_rows=hashed)
-    return replace(config, model=_model(config.model), data=data, run=run, evaluate=evaluate, ttt=ttt)
+    optim = replace(config.optim, warmdown_steps=_scaled(config.optim.warmdown_steps, STEPS / config.run.steps))
+    curriculum = replace(
+        config.curriculum,
+        lengths=tuple(_scaled(length, SEQ_LEN / config.data.seq_len) for length in config.curriculum.lengths),
+        slots=tuple(_scaled(slots, data.slots / config.data.slots) for slots in config.curriculum.slots),
+    )
+    model = _model(config.model)
+    return replace(config, model=model, data=data, optim=optim, run=run, evaluate=evaluate, ttt=ttt, curriculum=curriculum)
+
+
+def _scaled(count: int, shrink: float) -> int:
+    """At least 1, unless it is 0."""
+    return max(1, round(count * shrink)) if count else 0
 
 
 def _model(m: ModelConfig) -> ModelConfig:

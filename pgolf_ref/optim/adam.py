@@ -23,7 +23,7 @@ class Adam:
         self._count = 0
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, lr: float, decay_multiplier: float = 1.0) -> None:
         """p <- p - lr * m / (sqrt(v) + eps), with the bias of the means m and v corrected."""
         if not self._parameters:
             return
@@ -34,7 +34,7 @@ class Adam:
         torch._foreach_mul_(self._square, beta2)
         torch._foreach_addcmul_(self._square, gradients, gradients, 1 - beta2)
         if self._decay is not None:
-            self._decay.apply(self._parameters, self._mean, lr)
+            self._decay.apply(self._parameters, self._mean, lr, decay_multiplier)
         denominator = torch._foreach_sqrt(self._square)
         torch._foreach_div_(denominator, (1 - beta2**self._count) ** 0.5)
         torch._foreach_add_(denominator, self._eps)

@@ -19,13 +19,14 @@ class Averages:
         self._ema = WeightAverage(self._parameters, config.ema_horizon) if config.ema_horizon > 0 else None
         snapshots = (config.swa_tail, config.swa_every, config.swa_last)
         self._swa = SnapshotAverage(self._parameters, *snapshots) if config.swa_tail > 0 else None
-        self._ema_share = config.ema_share
+        self._ema_share, self._ema_every = config.ema_share, config.ema_every
 
-    def update(self, fraction: float) -> None:
-        """Take in the weights reached at this fraction of the run."""
-        for average in (self._ema, self._swa):
-            if average is not None:
-                average.update(fraction)
+    def update(self, step: int, fraction: float) -> None:
+        """Take in the weights that so many steps have reached, at this fraction of the run."""
+        if self._ema is not None and (step % self._ema_every == 0 or fraction >= 1.0):
+            self._ema.update(fraction)
+        if self._swa is not None:
+            self._swa.update(fraction)
 
     @torch.no_grad()
     def store(self) -> None:

@@ -1,4 +1,7 @@
-"""The optimizers of a model: Muon for its matrices, Adam for everything else, by the parameter registry."""
+"""The optimizers of a model: Muon for its matrices, Adam for everything else, by the parameter registry.
+
+The matrices of some blocks may be Adam's, too.
+"""
 
 from collections.abc import Mapping
 
@@ -10,7 +13,9 @@ from pgolf_ref.distributed import World
 from pgolf_ref.optim.adam import Adam
 from pgolf_ref.optim.decay import Decay
 from pgolf_ref.optim.muon import Muon
-from pgolf_ref.registry import Group, in_group
+from pgolf_ref.registry import Entry, Group, in_group, registry
+
+MATRICES_OF_ADAM = "adam_matrix"
 
 
 class Optimizers:
@@ -20,13 +25,16 @@ class Optimizers:
         self._config = config
         self._parameters = list(model.parameters())
         rates = {Group.EMBEDDING: config.embedding_lr, Group.HEAD: config.head_lr, Group.SCALAR: config.scalar_lr}
-        betas = (config.beta1, config.beta2)
         decays = {Group.EMBEDDING: config.embedding_decay, Group.HEAD: config.head_decay, Group.SCALAR: config.scalar_decay}
-        self._adams = {
-            group: (Adam(in_group(model, group), betas, config.eps, Decay.of(decays[group], config.cautious_decay)), lr)
+        self._adams: dict[str, tuple[Adam, float]] = {
+            group: (self._adam(in_group(model, group), Decay.of(decays[group], config.cautious_decay)), lr)
             for group, lr in rates.items()
         }
-        self._muon = Muon(in_group(model, Group.MATRIX), config, world)
+        entries = registry(model)
+        matrices = [(entries[name], p) for name, p in model.named_parameters() if entries[name].group is Group.MATRIX]
+        decay = Decay.of(config.matrix_decay, config.cautious_decay, config.matrix_l1)
+        self._matrix_adam = self._adam([p for entry, p in matrices if trained_by_adam(entry, config)], decay)
+        self._muon = Muon([p for entry, p in matrices if not trained_by_adam(entry, config)], config, world)
 
     def step(self, lr_multiplier: float, momentum: float, decay_multiplier: float = 1.0) -> None:
         """Apply the gradients; the arguments come from the schedule."""
@@ -34,6 +42,7 @@ class Optimizers:
             nn.utils.clip_grad_norm_(self._parameters, self._config.clip_norm)
         for adam, lr in self._adams.values():
             adam.step(lr * lr_multiplier)
+        self._matrix_adam.step(self._config.adam_matrix_lr * lr_multiplier, decay_multiplier)
         self._muon.step(self._config.matrix_lr * lr_multiplier, momentum, decay_multiplier)
 
     def zero_grad(self) -> None:
@@ -42,12 +51,22 @@ class Optimizers:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Of every optimizer, the same on all ranks; every rank has to ask."""
-        state = prefixed("muon", self._muon.state_dict())
+        state = prefixed("muon", self._muon.state_dict()) | prefixed(MATRICES_OF_ADAM, self._matrix_adam.state_dict())
         for group, (adam, _) in self._adams.items():
             state |= prefixed(group, adam.state_dict())
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self._muon.load_state_dict(under("muon", state))
+        self._matrix_adam.load_state_dict(under(MATRICES_OF_ADAM, state))
         for group, (adam, _) in self._adams.items():
             adam.load_state_dict(under(group, state))
+
+    def _adam(self, parameters: list[nn.Parameter], decay: Decay | None) -> Adam:
+        return Adam(parameters, (self._config.beta1, self._config.beta2), self._config.eps, decay)
+
+
+def trained_by_adam(entry: Entry, config: OptimConfig) -> bool:
+    """Whether a matrix is Adam's by the choice for its block."""
+    chosen = entry.layer in config.adam_blocks and (not config.adam_roles or entry.role in config.adam_roles)
+    return chosen and entry.group is Group.MATRIX

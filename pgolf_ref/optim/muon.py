@@ -3,8 +3,8 @@
 Variants: Polar Express coefficients (Amsel et al. 2025), rows of one norm before the iteration (MuonEq-R), rows divided by the root of
 their mean square over time after it (NorMuon, Li et al. 2025).
 
-Matrices of one shape are updated together: their gradients are stacked, and one batched Newton-Schulz iteration serves all.
-With several ranks each computes its share of a stack, and the updates are gathered.
+Matrices of one shape are a bank: their gradients are stacked, and one batched Newton-Schulz iteration serves all. Without banks each
+matrix is a bank of its own, with the same result. With several ranks each computes its share of a bank, and the updates are gathered.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,11 +52,8 @@ class Muon:
     """Nesterov momentum, orthogonalised. `lr`, `momentum` and the multiple of the decay are given by the schedule for each step."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], config: OptimConfig, world: World) -> None:
-        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
-        for parameter in parameters:
-            by_shape.setdefault(parameter.shape, []).append(parameter)
-        decay = Decay.of(config.matrix_decay, config.cautious_decay)
-        self._stacks = [_Stack(members, world, decay, config.neuron_beta2) for members in by_shape.values()]
+        decay = Decay.of(config.matrix_decay, config.cautious_decay, config.matrix_l1)
+        self._stacks = [_Stack(bank, world, decay, config.neuron_beta2) for bank in _banks(parameters, config.banked)]
         self._iterations = coefficients(config)
         self._row_normalised = config.row_normalised
 
@@ -83,8 +80,18 @@ class Muon:
                 stack.set_mean_square(state[f"square.{i}"])
 
 
+def _banks(parameters: Iterable[nn.Parameter], banked: bool) -> list[list[nn.Parameter]]:
+    """Those of one shape together, or each alone."""
+    if not banked:
+        return [[parameter] for parameter in parameters]
+    by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        by_shape.setdefault(parameter.shape, []).append(parameter)
+    return list(by_shape.values())
+
+
 class _Stack:
-    """The parameters of one shape, and the momentum (share, rows, columns) of those that this rank updates."""
+    """The parameters of a bank, and the momentum (share, rows, columns) of those that this rank updates."""
 
     def __init__(self, parameters: list[nn.Parameter], world: World, decay: Decay | None, beta2: float) -> None:
         rows, columns = parameters[0].shape

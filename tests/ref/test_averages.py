@@ -1,5 +1,7 @@
 """Means of snapshots and blends of averages, against plain computations."""
 
+import math
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -16,7 +18,10 @@ def _walk(parameter: nn.Parameter, average: SnapshotAverage | Averages, steps: i
     for step in range(first, steps):
         with torch.no_grad():
             parameter.fill_(float(step + 1))
-        average.update((step + 1) / steps)
+        if isinstance(average, Averages):
+            average.update(step + 1, (step + 1) / steps)
+        else:
+            average.update((step + 1) / steps)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_a_run_that_goes_on_has_the_same_mean(last: int) -> None:
     first = Averages([parameter], config)
     for step in range(13):
         parameter.data.fill_(float(step + 1))
-        first.update((step + 1) / 20)
+        first.update(step + 1, (step + 1) / 20)
     second = Averages([parameter], config)
     second.load_state_dict(first.state_dict())
     _walk(parameter, second, 20, first=13)
@@ -75,3 +80,19 @@ def test_what_is_exported(config: OptimConfig, weight: float) -> None:
     _walk(parameter, averages, 100)
     averages.store()
     assert parameter.item() == pytest.approx(weight)
+
+
+@pytest.mark.parametrize("every", [1, 10, 7])
+def test_the_moving_average_looks_at_every_so_many_steps_and_the_last(every: int) -> None:
+    """By the definition: each look keeps exp(-progress since the last look / horizon)."""
+    parameter = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    averages = Averages([parameter], OptimConfig(ema_horizon=0.2, ema_every=every))
+    expected, looked = 0.0, 0
+    for step in range(1, 101):
+        parameter.data.fill_(float(step))
+        averages.update(step, step / 100)
+        if step % every == 0 or step == 100:
+            keep = math.exp(-(step - looked) / 100 / 0.2)
+            expected, looked = keep * expected + (1 - keep) * step, step
+    averages.store()
+    assert parameter.item() == pytest.approx(expected)

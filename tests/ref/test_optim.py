@@ -1,5 +1,6 @@
-"""Optimizers against plain float64 computations; schedules and the weight average by their properties."""
+"""Optimizers against plain float64 computations; the weight average by its properties."""
 
+import dataclasses
 import math
 
 import hypothesis.strategies as st
@@ -8,15 +9,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from torch import nn
+from toys import random_model, small
 
 from pgolf_ref.config import OptimConfig
 from pgolf_ref.config.optim import POLAR_EXPRESS
 from pgolf_ref.distributed import World
+from pgolf_ref.forecast import forecast
 from pgolf_ref.optim.adam import Adam
 from pgolf_ref.optim.decay import Decay
 from pgolf_ref.optim.ema import WeightAverage
+from pgolf_ref.optim.groups import Optimizers, trained_by_adam
 from pgolf_ref.optim.muon import Muon, orthogonalise
-from pgolf_ref.optim.schedule import decay_multiplier, lr_multiplier, momentum, progress
+from pgolf_ref.registry import Group, registry
 
 SHAPES = [(6, 6), (4, 10), (10, 4), (6, 6), (1, 5)]
 
@@ -29,8 +33,15 @@ VARIANTS = {
     "per-neuron": OptimConfig(neuron_beta2=0.9),
     "decayed": OptimConfig(matrix_decay=0.3),
     "cautious": OptimConfig(matrix_decay=0.3, cautious_decay=True),
+    "L1": OptimConfig(matrix_l1=0.2),
+    "one by one": OptimConfig(banked=False),
     "everything": OptimConfig(
-        orthogonalisation="polar-express", row_normalised=True, neuron_beta2=0.9, matrix_decay=0.3, cautious_decay=True
+        orthogonalisation="polar-express",
+        row_normalised=True,
+        neuron_beta2=0.9,
+        matrix_decay=0.3,
+        cautious_decay=True,
+        matrix_l1=0.2,
     ),
 }
 
@@ -73,6 +84,7 @@ def test_muon_against_a_float64_reference(variant: str) -> None:
                 update = _balanced(update, squares[i], config.neuron_beta2)
             kept = (update * expected[i] > 0) if config.cautious_decay else 1.0
             expected[i] -= lr * config.matrix_decay * 0.5 * kept * expected[i]
+            expected[i] = np.sign(expected[i]) * np.maximum(abs(expected[i]) - lr * config.matrix_l1, 0)
             expected[i] -= lr * update * max(1.0, gradient.shape[0] / gradient.shape[1]) ** 0.5
             parameters[i].grad = torch.from_numpy(gradient.copy())
         muon.step(lr, mu, 0.5)
@@ -100,6 +112,104 @@ def test_polar_express_comes_nearer_to_one_than_the_quintic(seed: int) -> None:
     matrix = torch.randn(1, 16, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     worst = [float((torch.linalg.svdvals(orthogonalise(matrix, c)) - 1).abs().max()) for c in (QUINTIC, POLAR_EXPRESS)]
     assert worst[1] < worst[0]
+
+
+@settings(deadline=None)
+@given(rows=st.integers(1, 12), columns=st.integers(1, 12), count=st.integers(2, 4), seed=st.integers(0, 999))
+def test_a_batch_is_its_matrices_and_a_transposed_matrix_gives_the_transpose(
+    rows: int, columns: int, count: int, seed: int
+) -> None:
+    """And the sign of a matrix is that of its result."""
+    matrices = torch.randn(count, rows, columns, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    for iterations in (QUINTIC, POLAR_EXPRESS):
+        together = orthogonalise(matrices, iterations)
+        alone = torch.cat([orthogonalise(matrix[None], iterations) for matrix in matrices])
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
+        torch.testing.assert_close(orthogonalise(matrices.mT, iterations), together.mT, rtol=0, atol=1e-9)
+        torch.testing.assert_close(orthogonalise(-matrices, iterations), -together, rtol=0, atol=0)
+
+
+def test_banks_and_single_matrices_take_the_same_steps() -> None:
+    """Twelve matrices of three shapes in float32, with everything switched on."""
+    results = []
+    for banked in (True, False):
+        torch.manual_seed(0)
+        parameters = [nn.Parameter(torch.randn(shape)) for shape in [(8, 8), (8, 16), (16, 8)] * 4]
+        muon = Muon(parameters, dataclasses.replace(VARIANTS["everything"], banked=banked), World.single())
+        for _ in range(3):
+            for parameter in parameters:
+                parameter.grad = torch.randn_like(parameter)
+            muon.step(0.02, 0.9)
+        results.append(parameters)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(lr=st.floats(0, 1), l1=st.floats(0, 2), seed=st.integers(0, 99))
+def test_the_l1_decay_goes_to_zero_and_not_beyond(lr: float, l1: float, seed: int) -> None:
+    """Every weight by the same amount, as many as have that much left."""
+    before = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    after = before.clone()
+    Decay(0.0, l1=l1).apply([after], [], lr)
+    assert bool((after * before >= 0).all())
+    torch.testing.assert_close(before.abs() - after.abs(), before.abs().clamp(max=lr * l1), rtol=0, atol=1e-12)
+
+
+def test_without_rates_there_is_no_decay() -> None:
+    assert Decay.of(0.0, True, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "chosen"),
+    [
+        ((), set()),
+        (
+            ("optim.adam_blocks=[1]",),
+            {f"blocks.1.{name}" for name in ("attention.query", "attention.key", "attention.value")}
+            | {"blocks.1.attention.out", "blocks.1.mlp.up", "blocks.1.mlp.down"},
+        ),
+        (
+            ("optim.adam_blocks=[0, 2]", "optim.adam_roles=['query', 'up']"),
+            {f"blocks.{i}.{name}" for i in (0, 2) for name in ("attention.query", "mlp.up")},
+        ),
+    ],
+)
+def test_matrices_of_chosen_blocks_are_adams(overrides: tuple[str, ...], chosen: set[str]) -> None:
+    """Those take the step of AdamW, all others the same step as without the choice."""
+    plain, choosing = small("optim.matrix_decay=0.1"), small("optim.matrix_decay=0.1", *overrides)
+    models = [random_model(config) for config in (plain, choosing)]
+    before = {name: p.detach().clone() for name, p in models[0].named_parameters()}
+    entries = registry(models[0])
+    assert {name for name, entry in entries.items() if trained_by_adam(entry, choosing.optim)} == chosen
+    for config, model in zip((plain, choosing), models, strict=True):
+        for parameter in model.parameters():
+            parameter.grad = torch.sin(parameter.detach() * 7)
+        Optimizers(model, config.optim, World.single()).step(0.5, 0.9)
+    for (name, one), other in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
+        if name not in chosen:
+            assert torch.equal(one, other), name
+            continue
+        reference = nn.Parameter(before[name])
+        reference.grad = torch.sin(before[name] * 7)
+        lr, betas = 0.5 * choosing.optim.adam_matrix_lr, (choosing.optim.beta1, choosing.optim.beta2)
+        torch.optim.AdamW([reference], lr=lr, betas=betas, eps=choosing.optim.eps, weight_decay=0.1).step()
+        torch.testing.assert_close(other, reference, rtol=0, atol=1e-12)
+
+
+def test_optimizers_go_on_from_their_state() -> None:
+    config = small("optim.adam_blocks=[1]", "optim.neuron_beta2=0.9")
+    one, two = random_model(config), random_model(config)
+    first, second = (Optimizers(model, config.optim, World.single()) for model in (one, two))
+    for step in range(4):
+        if step == 2:
+            second.load_state_dict(first.state_dict())
+            two.load_state_dict(one.state_dict())
+        for model, optimizers in ((one, first), (two, second)):
+            for parameter in model.parameters():
+                parameter.grad = torch.cos(parameter.detach() * (step + 1))
+            optimizers.step(1.0, 0.9)
+    assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
 
 
 def test_rows_of_one_norm_are_those_of_rms_normalisation() -> None:
@@ -174,59 +284,6 @@ def test_adam_is_that_of_torch() -> None:
         torch.testing.assert_close(p, q, rtol=0, atol=1e-12)
 
 
-FRACTIONS = st.floats(0, 1)
-
-
-@given(first=FRACTIONS, second=FRACTIONS, warmdown=FRACTIONS, floor=FRACTIONS)
-def test_rate_never_rises_and_stays_in_range(first: float, second: float, warmdown: float, floor: float) -> None:
-    optim = OptimConfig(warmdown=warmdown, min_lr=floor)
-    early, late = sorted((first, second))
-    assert 1.0 >= lr_multiplier(early, optim) >= lr_multiplier(late, optim) - 1e-12
-    assert lr_multiplier(late, optim) >= floor - 1e-12
-
-
-@given(step=st.integers(0, 99))
-def test_rate_in_step_form_is_the_official_one(step: int) -> None:
-    """(iterations - step) / warmdown_iters over the last 40 of 100 steps, 1 before."""
-    fraction = progress(step, 100, 0.0, 0.0)
-    official = (100 - step) / 40 if step >= 60 else 1.0
-    assert lr_multiplier(fraction, OptimConfig(warmdown=0.4)) == pytest.approx(official)
-
-
-def test_ends_of_the_schedules() -> None:
-    optim = OptimConfig(warmdown=0.5, min_lr=0.1, momentum=0.95, momentum_start=0.85, momentum_warmup=0.2)
-    assert [lr_multiplier(f, optim) for f in (0.0, 0.5, 1.0)] == [1.0, 1.0, pytest.approx(0.1)]
-    assert [momentum(f, optim) for f in (0.0, 0.1, 0.2, 1.0)] == pytest.approx([0.85, 0.9, 0.95, 0.95])
-    assert momentum(0.0, OptimConfig(momentum_warmup=0.0)) == 0.95
-    assert lr_multiplier(1.0, OptimConfig(warmdown=0.0)) == 1.0
-
-
-@given(fraction=FRACTIONS, warmdown=st.floats(0.01, 1))
-def test_the_cosine_has_the_ends_and_the_middle_of_the_line(fraction: float, warmdown: float) -> None:
-    line, cosine = (OptimConfig(warmdown=warmdown, min_lr=0.1, warmdown_shape=shape) for shape in ("linear", "cosine"))
-    for f in (0.0, 1 - warmdown, 1 - warmdown / 2, 1.0):
-        assert lr_multiplier(f, cosine) == pytest.approx(lr_multiplier(f, line))
-    assert 0.1 - 1e-12 <= lr_multiplier(fraction, cosine) <= 1.0
-
-
-def test_momentum_swings_after_its_warm_up() -> None:
-    optim = OptimConfig(momentum=0.95, momentum_start=0.85, momentum_low=0.85, momentum_warmup=0.2, momentum_cycle=0.1)
-    assert [momentum(f, optim) for f in (0.0, 0.2, 0.25, 0.3, 0.4)] == pytest.approx([0.85, 0.95, 0.9, 0.85, 0.95])
-
-
-def test_the_taper_of_the_decay_ends_at_its_multiple() -> None:
-    optim = OptimConfig(decay_taper=0.3, decay_end=0.5)
-    assert [decay_multiplier(f, optim) for f in (0.0, 0.7, 0.85, 1.0)] == pytest.approx([1.0, 1.0, 0.75, 0.5])
-    assert decay_multiplier(1.0, OptimConfig()) == 1.0
-
-
-def test_progress_is_whichever_is_further() -> None:
-    assert progress(10, 100, 30.0, 60.0) == 0.5
-    assert progress(80, 100, 30.0, 60.0) == 0.8
-    assert progress(10, 100, 99.0, 0.0) == 0.1
-    assert progress(10, 100, 99.0, 60.0) == 1.0
-
-
 def test_average_of_constant_weights_is_those_weights() -> None:
     parameter = nn.Parameter(torch.randn(4, dtype=torch.float64))
     before = parameter.detach().clone()
@@ -248,3 +305,10 @@ def test_average_does_not_depend_on_the_number_of_steps(steps: int) -> None:
         average.update((step + 1) / steps)
     average.store()
     assert parameter.item() == pytest.approx(1 - math.exp(-1 / 0.3))
+
+
+def test_matrices_of_adam_have_one_more_mean_in_memory() -> None:
+    """Of four bytes per weight of the three blocks."""
+    plain, choosing = (forecast(small(f"optim.adam_blocks={blocks}")) for blocks in ([], [0, 1, 2]))
+    entries = registry(random_model(small())).values()
+    assert choosing.training_bytes - plain.training_bytes == 4 * sum(e.count for e in entries if e.group is Group.MATRIX)
