@@ -98,7 +98,7 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
 
 def _made_class(m: Machine, cls: Class, named: dict[str, Value]) -> None:
     """What a class statement runs beside its body: the metaclass, and the hook of the bases for new subclasses."""
-    from pgolf_check.static.effects.access import members
+    from pgolf_check.static.effects.attributes import members
 
     metaclass = named.pop("metaclass", cls.metaclass)
     if type(metaclass) is Class:

@@ -7,11 +7,12 @@ from typing import Any
 
 from pgolf_check.static import ir
 from pgolf_check.static.calls import call, define_function
-from pgolf_check.static.effects.access import get_attribute, get_item
+from pgolf_check.static.effects.attributes import get_attribute
 from pgolf_check.static.effects.numbers import binary, compare, unary
 from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.effects.spaces import asks, told
 from pgolf_check.static.effects.special import as_condition, as_text
+from pgolf_check.static.effects.subscripts import get_item
 from pgolf_check.static.effects.texts import text_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine

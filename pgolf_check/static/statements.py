@@ -12,17 +12,12 @@ from typing import Any
 
 from pgolf_check.static import ir
 from pgolf_check.static.calls import define_class, define_function, import_from, import_modules
-from pgolf_check.static.effects.access import (
-    accumulate,
-    delete_target,
-    get_item,
-    set_attribute,
-    set_item,
-)
+from pgolf_check.static.effects.attributes import set_attribute
 from pgolf_check.static.effects.scores import choice_between, marked
 from pgolf_check.static.effects.sequences import unpack
 from pgolf_check.static.effects.spaces import asks
 from pgolf_check.static.effects.special import as_condition, special
+from pgolf_check.static.effects.subscripts import accumulate, delete_target, get_item, set_item
 from pgolf_check.static.expressions import evaluate, lookup, lookup_scope, refine, truth
 from pgolf_check.static.heap import Delta, joined
 from pgolf_check.static.machine import Machine
@@ -223,7 +218,7 @@ def _enter(m: Machine, manager: Value) -> Value:
 
 def call_method(m: Machine, receiver: Value, name: str, args: tuple[Value, ...]) -> Value:
     from pgolf_check.static.calls import call
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     return call(m, get_attribute(m, receiver, name), args, {})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from pgolf_check.static.effects.access import get_item, set_item
 from pgolf_check.static.effects.builtins import arithmetic
 from pgolf_check.static.effects.mixing import reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
@@ -12,6 +11,7 @@ from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest, p
 from pgolf_check.static.effects.sequences import elements
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, known, pure
 from pgolf_check.static.effects.streams import by_chance, filled, obscured
+from pgolf_check.static.effects.subscripts import get_item, set_item
 from pgolf_check.static.effects.tensors import HASHES, blank, cast, fresh, gather, positions, run_backward_hooks, take_along
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, has_reads, union

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 
 from pgolf_check.static.effects import records
-from pgolf_check.static.effects.access import PARTIAL_METHOD, get_item, set_item
+from pgolf_check.static.effects.attributes import PARTIAL_METHOD
 from pgolf_check.static.effects.builtins import BUILTINS, partial
 from pgolf_check.static.effects.mixtures import digest_of
 from pgolf_check.static.effects.modules import deep_copy
@@ -13,6 +13,7 @@ from pgolf_check.static.effects.numbers import binary
 from pgolf_check.static.effects.reflection import bound_method, import_module, module_of_file
 from pgolf_check.static.effects.sequences import elements, iterate
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, first, known
+from pgolf_check.static.effects.subscripts import get_item, set_item
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import has_reads, reads_of
@@ -72,7 +73,7 @@ def _namespace(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _attrgetter(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     name = constant(args[0]) if args else NO_CONST
     if not isinstance(name, str):
@@ -89,7 +90,7 @@ def _attrgetter(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 def _methodcaller(m: Machine, args: Args, keywords: Keywords) -> Value:
     from pgolf_check.static.calls import call
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     name = constant(args[0]) if args else NO_CONST
     if not isinstance(name, str):

@@ -91,7 +91,7 @@ def _inherits(cls: Class, kind: Class) -> bool:
 
 
 def _getattr(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     if len(args) < 2:
         return Data()
@@ -146,7 +146,7 @@ def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
 
 
 def _setattr(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.access import set_attribute
+    from pgolf_check.static.effects.attributes import set_attribute
 
     if len(args) == 3 and isinstance(constant(args[1]), str):
         set_attribute(m, args[0], constant(args[1]), args[2])
@@ -158,7 +158,7 @@ def _setattr(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _hasattr(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     if len(args) != 2 or not isinstance(constant(args[1]), str):
         return Data(scalar=True)
@@ -193,7 +193,7 @@ def _globals(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _vars(m: Machine, args: Args, keywords: Keywords) -> Value:
-    from pgolf_check.static.effects.access import members
+    from pgolf_check.static.effects.attributes import members
 
     if args and type(args[0]) in (Instance, Class):
         return members(args[0])

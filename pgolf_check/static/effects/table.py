@@ -215,7 +215,7 @@ def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keyw
 
 def call_bound(m: Machine, receiver: Instance, name: str) -> Value:
     from pgolf_check.static.calls import call
-    from pgolf_check.static.effects.access import get_attribute
+    from pgolf_check.static.effects.attributes import get_attribute
 
     return call(m, get_attribute(m, receiver, name), (), {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pgolf_check.static.effects.access import alias, get_item
+from pgolf_check.static.effects.attributes import alias
 from pgolf_check.static.effects.callbacks import handed_on
 from pgolf_check.static.effects.files import write_file
 from pgolf_check.static.effects.mixing import reordered, rolled, stopped
@@ -13,6 +13,7 @@ from pgolf_check.static.effects.scores import chosen_at, holds_tokens, lowest, p
 from pgolf_check.static.effects.signature import Args, Keywords, pure
 from pgolf_check.static.effects.spaces import asked
 from pgolf_check.static.effects.streams import filled, obscured
+from pgolf_check.static.effects.subscripts import get_item
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import Read, Trace, has_reads, states_of, union, without
 from pgolf_check.static.values import Choice, Data, Instance, Sequence, Value, constant, deps_of, is_const, tags_of
