@@ -106,15 +106,12 @@ class _Renamer(ast.NodeTransformer):
         node.arg = self.names.get(node.arg, node.arg)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
         node.name = self.names.get(node.name, node.name)
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        node.name = self.names.get(node.name, node.name)
-        return node
+    visit_ClassDef = visit_FunctionDef
 
 
 VARIANTS: dict[str, Callable[[str], str]] = {

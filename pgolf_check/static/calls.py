@@ -29,6 +29,7 @@ from pgolf_check.static.values import (
     Value,
     Wrapped,
     deps_of,
+    unwrapped,
 )
 
 MAX_REPEATS = 3
@@ -104,13 +105,11 @@ def _made_class(m: Machine, cls: Class, named: dict[str, Value]) -> None:
     if type(metaclass) is Class:
         cls.metaclass = metaclass
         for name in ("__new__", "__init__"):
-            method = metaclass.lookup(name)
-            function = method.function if type(method) is Wrapped else method
+            function = unwrapped(metaclass.lookup(name))
             if type(function) is Function:
                 call(m, function, (cls, cls.name, Sequence("tuple", cls.bases), members(cls)), {})
     for base in cls.bases:
-        hook = base.lookup("__init_subclass__")
-        function = hook.function if type(hook) is Wrapped else hook
+        function = unwrapped(base.lookup("__init_subclass__"))
         if type(function) is Function:
             call(m, function, (cls,), named)
     if type(cls.attrs.get("__torch_function__")) in (Function, Wrapped):

@@ -108,10 +108,10 @@ class Machine:
         """Values of configuration attributes that the run's log prints, by attribute name."""
         self.unfollowed: dict[Location, str] = {}
         self.spaced = 0
+        """How many conditions are we under that a piece of the vocabulary begins with the sign for a space."""
         self.gates_off = False
         self.backward_hooks: list[tuple[Value, tuple[Value, ...]]] = []
         """Functions that the backward pass calls, each with what it gets."""
-        """How many conditions are we under that a piece of the vocabulary begins with the sign for a space."""
         self.trained = False
         """Whether anything was trained on other data than validation tokens, or trained weights were loaded."""
         self.counters: dict[int, frozenset[str]] = {}

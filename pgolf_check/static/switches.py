@@ -39,12 +39,10 @@ def switches(module: ir.Module, lines: Iterable[str], logs: Sequence[str] = ()) 
     for line in lines:
         found = (program.settings_of(place, line) for place in program.printing(line))
         values = {**next(filter(None, found), {}), **values}
-    for place in program.texts:
-        if program.switched(place):
-            shown = (line for log in logs if (line := _line_of(place.node, log)))
-            line = next(shown, "")
-            if line and all(program.switched(other) for other in program.printing(line)):
-                values = {**program.settings_of(place, line), **values}
+    for place in filter(program.switched, program.texts):
+        line = next((line for log in logs if (line := _line_of(place.node, log))), "")
+        if line and all(map(program.switched, program.printing(line))):
+            values = {**program.settings_of(place, line), **values}
     return values
 
 

@@ -215,6 +215,11 @@ class Wrapped:
         self.setter = setter
 
 
+def unwrapped(value: Value) -> Value:
+    """The function in a property, staticmethod or classmethod; anything else as it is."""
+    return value.function if type(value) is Wrapped else value
+
+
 class External:
     """Something outside the submission, by dotted name: a module, class or function."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pgolf_check.submission.model import Command, Script
@@ -66,7 +66,7 @@ def _is_used(scripts: Mapping[str, Script], helper: str) -> bool:
 
 def programs_of(scripts: Mapping[str, Script], script: str, commands: Sequence[Command]) -> list[str]:
     """The programs that run a script by importing it, the likeliest first; where none does, the submission's."""
-    roots = [path for path in _importers(scripts, script) if not _importers(scripts, path)]
+    roots = [path for path in _importers(scripts, script) if not _imported_by(scripts, path, (path,))]
     named = [by_name(scripts, command.script) for command in commands]
     roots.sort(key=lambda path: path not in named)
     return [path for path in dict.fromkeys((program_of(scripts, script, commands), *roots)) if path != script]
@@ -76,19 +76,22 @@ def _importers(scripts: Mapping[str, Script], helper: str) -> list[str]:
     """The scripts that import one, directly or not."""
     reached, pending = {helper: None}, [helper]
     while pending:
-        module = re.escape(PurePosixPath(pending.pop()).stem)
-        imports = re.compile(rf"^[ \t]*(?:from|import)\b[^#\n]*\b{module}\b", re.MULTILINE)
-        loads = re.compile(rf"[\"'/]{module}(?:\.py)?[\"']")
-        found = [
-            path
-            for path, s in scripts.items()
-            if path not in reached
-            and s.text is not None
-            and (imports.search(s.text) or (LOADER in s.text and loads.search(s.text)))
-        ]
+        found = _imported_by(scripts, pending.pop(), reached)
         reached.update(dict.fromkeys(found))
         pending.extend(found)
     return list(reached)[1:]
+
+
+def _imported_by(scripts: Mapping[str, Script], helper: str, known: Container[str]) -> list[str]:
+    """The scripts beside the known ones that import one."""
+    module = re.escape(PurePosixPath(helper).stem)
+    imports = re.compile(rf"^[ \t]*(?:from|import)\b[^#\n]*\b{module}\b", re.MULTILINE)
+    loads = re.compile(rf"[\"'/]{module}(?:\.py)?[\"']")
+    return [
+        path
+        for path, s in scripts.items()
+        if path not in known and s.text is not None and (imports.search(s.text) or (LOADER in s.text and loads.search(s.text)))
+    ]
 
 
 def computes_losses(script: Script) -> bool:

@@ -23,5 +23,10 @@ def syntax(text: str) -> ast.Module | None:
 
 def place(text: str, node: ast.stmt | ast.expr) -> tuple[int, int]:
     """(line, column) where a node of the text's tree begins, both from 1, the column in characters."""
-    line = text.split("\n")[node.lineno - 1].encode("utf-8", "surrogatepass")
+    line = _lines(text)[node.lineno - 1].encode("utf-8", "surrogatepass")
     return node.lineno, len(line[: node.col_offset].decode("utf-8", "surrogatepass")) + 1
+
+
+@lru_cache(maxsize=1)
+def _lines(text: str) -> list[str]:
+    return text.split("\n")

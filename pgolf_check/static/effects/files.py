@@ -43,9 +43,7 @@ def stream_of(path: Value) -> str:
         name = text.rpartition("/")[2]
         if not TOKEN_FILE.search(name):
             continue
-        if _is_set(name):
-            return "val"
-        if VALIDATION.search(name):
+        if _is_set(name) or VALIDATION.search(name):
             return "val"
         if TRAINING.search(name):
             return "train"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 
 from pgolf_check.static.effects import records
 from pgolf_check.static.effects.attributes import PARTIAL_METHOD
@@ -117,13 +118,11 @@ def _chain(m: Machine, args: Args, keywords: Keywords) -> Value:
 def _decoded(m: Machine, args: Args, keywords: Keywords) -> Value:
     """`codecs.decode(text, encoding)` of constants."""
     known = [constant(a) for a in args]
+    decoded = None
     if all(isinstance(k, (str, bytes)) for k in known) and known and len(known[0]) < 1 << 12:
-        try:
+        with suppress(ValueError, LookupError, TypeError):
             decoded = codecs.decode(*known)
-        except (ValueError, LookupError, TypeError):
-            return Data(parts=(None,), scalar=True)
-        return decoded if isinstance(decoded, (str, bytes)) else Data(parts=(None,), scalar=True)
-    return Data(parts=(None,), scalar=True)
+    return decoded if isinstance(decoded, (str, bytes)) else Data(parts=(None,), scalar=True)
 
 
 def _digest(m: Machine, args: Args, keywords: Keywords) -> Value:

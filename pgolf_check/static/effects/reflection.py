@@ -229,11 +229,6 @@ def bound_method(m: Machine, args: Args, keywords: Keywords) -> Value:
     return Bound(args[0], args[1]) if len(args) > 1 else Data()
 
 
-def object_setattr(m: Machine, args: Args, keywords: Keywords) -> Value:
-    """`object.__setattr__(obj, name, value)`."""
-    return _setattr(m, args, keywords)
-
-
 def object_getattribute(m: Machine, args: Args, keywords: Keywords) -> Value:
     """`object.__getattribute__(obj, name)`: past a method of that name in the object's own class."""
     name = constant(args[1]) if len(args) > 1 else NO_CONST
@@ -243,7 +238,7 @@ def object_getattribute(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 BUILTINS: dict[str, Effect] = {
-    "object.__setattr__": object_setattr,
+    "object.__setattr__": _setattr,
     "object.__getattribute__": object_getattribute,
     "isinstance": _isinstance,
     "getattr": _getattr,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Best, Deps, Score, Trace, Traced, has_reads, scores_of, states_of, traces, without
+from pgolf_check.static.records import Best, Deps, Score, Trace, Traced, has_reads, scores_of, states_of, traces, union, without
 from pgolf_check.static.values import NO_REST, Choice, Data, Mapping, Sequence, Value, deps_of, tags_of
 
 
@@ -33,6 +33,12 @@ def rivals(deps: Deps) -> frozenset[Score]:
     return frozenset(found)
 
 
+def _contest(m: Machine, deps: Deps) -> Best | None:
+    """The choice made here among the scores of the dependencies; None if no two of them are of the same targets."""
+    competing = rivals(deps)
+    return Best(m.here(), competing) if competing else None
+
+
 def lowest(m: Machine, values: tuple[Value, ...], result: Data) -> Data:
     """min over values: marked as a choice if two of them are scores of the same targets."""
     carried = [deps_of(v) for v in values]
@@ -41,9 +47,9 @@ def lowest(m: Machine, values: tuple[Value, ...], result: Data) -> Data:
     first, *others = [scores_of(d) for d in carried if scores_of(d)]
     if all(o == first for o in others):
         return result
-    competing = rivals(frozenset().union(*carried))
-    if competing:
-        result.deps = result.deps | {Best(m.here(), competing)}
+    best = _contest(m, frozenset().union(*carried))
+    if best is not None:
+        result.deps = result.deps | {best}
     return result
 
 
@@ -57,13 +63,13 @@ RECTIFYING = frozenset("relu relu_ abs absolute fabs clamp clamp_ clip clip_ sig
 
 def picked(m: Machine, name: str, values: tuple[Value, ...], result: Data) -> Data:
     """The result of a function that chooses among what it gets: marked if these are scores of the same targets."""
-    deps = frozenset().union(*(deps_of(v) for v in values))
-    if name in RECTIFYING and traces(deps, Trace.COMPARED):
-        result.deps = result.deps | {Traced(Trace.RECTIFIED, m.here())}
-    if name in PICKING:
-        competing = rivals(deps) if len(scores_of(deps)) > 1 else None
-        if competing:
-            result.deps = without(result.deps, Trace.COMPARED) | {Best(m.here(), competing)}
+    if name in RECTIFYING:
+        if any(traces(deps_of(v), Trace.COMPARED) for v in values):
+            result.deps = result.deps | {Traced(Trace.RECTIFIED, m.here())}
+    elif name in PICKING:
+        best = _contest(m, union(deps_of(v) for v in values))
+        if best is not None:
+            result.deps = without(result.deps, Trace.COMPARED) | {best}
     return result
 
 
@@ -80,28 +86,24 @@ def weighed_by(m: Machine, mask: Value, value: Value, deps: Deps, trace: Trace =
 
     With `Trace.RECTIFIED`: of a score with a part of the difference taken from it or added to it.
     """
-    theirs, mine = deps_of(mask), scores_of(deps_of(value))
-    if not mine or not traces(theirs, trace):
+    theirs = deps_of(mask)
+    mine = scores_of(deps_of(value)) if traces(theirs, trace) else None
+    if not mine:
         return deps
     overlapping = any(a.region.overlaps(b.region) for s in mine for a in s.reads for t in scores_of(theirs) for b in t.reads)
-    competing = rivals(mine | scores_of(theirs)) if overlapping else None
-    return without(deps, Trace.COMPARED) | {Best(m.here(), competing)} if competing else deps
+    best = _contest(m, mine | scores_of(theirs)) if overlapping else None
+    return without(deps, Trace.COMPARED) | {best} if best is not None else deps
 
 
 def chosen_at(m: Machine, data: Value, index: Value, deps: Deps) -> Deps:
     """The dependencies of scores at an index: marked if scores of the same targets decided it."""
-    if not scores_of(deps_of(data)) or len(scores_of(deps_of(index))) < 2:
-        return deps
-    competing = rivals(deps_of(index))
-    return deps | {Best(m.here(), competing)} if competing else deps
+    best = _contest(m, deps_of(index)) if scores_of(deps_of(data)) else None
+    return deps | {best} if best is not None else deps
 
 
 def choice_between(m: Machine, test: Value) -> Best | None:
     """The choice that a condition makes, if it compares scores of the same targets. Whether a container is empty compares nothing."""
-    if type(test) in (Sequence, Mapping) or len(scores_of(deps_of(test))) < 2:
-        return None
-    competing = rivals(deps_of(test))
-    return Best(m.here(), competing) if competing else None
+    return None if type(test) in (Sequence, Mapping) else _contest(m, deps_of(test))
 
 
 def chosen_by(m: Machine, test: Value, chosen: Value) -> Value:

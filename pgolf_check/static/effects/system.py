@@ -93,8 +93,9 @@ def _shared_memory(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 def _subprocess(m: Machine, args: Args, keywords: Keywords) -> Value:
     words = [word for a in args for word in (elements(m, a) if type(a) is Sequence else (a,))]
-    if any(files.stream_of(word) == "val" for word in words):
-        return files.read_file(m, next(word for word in words if files.stream_of(word) == "val"))
+    validation = next((word for word in words if files.stream_of(word) == "val"), NO_CONST)
+    if validation is not NO_CONST:
+        return files.read_file(m, validation)
     deps = union(deps_of(a) for a in (*args, *keywords.values()))
     if has_reads(deps):
         m.not_followed("validation data is handed to another process")

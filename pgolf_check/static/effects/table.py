@@ -33,7 +33,20 @@ from pgolf_check.static.effects.tensors import data_method
 from pgolf_check.static.effects.text_methods import text_method
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import has_reads, states_of, union
-from pgolf_check.static.values import NO_CONST, Bound, Class, Data, Function, Instance, Mapping, Scope, Sequence, Value, deps_of
+from pgolf_check.static.values import (
+    NO_CONST,
+    Bound,
+    Class,
+    Data,
+    Function,
+    Instance,
+    Mapping,
+    Scope,
+    Sequence,
+    Value,
+    deps_of,
+    unwrapped,
+)
 
 CONSTANT_ATTRIBUTES: dict[str, object] = {
     "math.pi": math.pi,
@@ -171,7 +184,7 @@ def _differentiable(m: Machine, cls: Class, args: Args, keywords: Keywords) -> N
     from pgolf_check.static.calls import call
 
     context = Instance("torch.autograd.function.FunctionCtx")
-    forward, backward = (getattr(cls.lookup(n), "function", cls.lookup(n)) for n in ("forward", "backward"))
+    forward, backward = (unwrapped(cls.lookup(n)) for n in ("forward", "backward"))
     if type(forward) is Function:
         call(m, forward, (context, *args), keywords)
     if type(backward) is Function:
