@@ -6,8 +6,7 @@ recorded, the first write of each field remembers what was there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from pgolf_check.static.joins import join
@@ -64,19 +63,9 @@ class Heap:
         else:
             mapping[key] = value
 
-    @contextmanager
-    def recording(self) -> Iterator[Delta]:
+    def recording(self) -> _Recording:
         """Record the writes of the block; they stay in force. The delta holds the values from before."""
-        journal: Delta = {}
-        self._journals.append(journal)
-        try:
-            yield journal
-        finally:
-            self._journals.pop()
-            if self._journals:
-                outer = self._journals[-1]
-                for key, change in journal.items():
-                    outer.setdefault(key, change)
+        return _Recording(self._journals)
 
     def take_back(self, journal: Delta) -> Delta:
         """Undo recorded writes; returns the values that they had written. Call right after the recording ended."""
@@ -102,6 +91,27 @@ class Heap:
             self.put_item(obj, name, value)
         else:
             self.put(obj, name, value)
+
+
+class _Recording:
+    """The block whose writes go into one more journal."""
+
+    __slots__ = ("_journals",)
+
+    def __init__(self, journals: list[Delta]) -> None:
+        self._journals = journals
+
+    def __enter__(self) -> Delta:
+        journal: Delta = {}
+        self._journals.append(journal)
+        return journal
+
+    def __exit__(self, *raised: object) -> None:
+        journal = self._journals.pop()
+        if self._journals:
+            outer = self._journals[-1]
+            for key, change in journal.items():
+                outer.setdefault(key, change)
 
 
 def joined(a: Any, b: Any) -> Any:

@@ -244,8 +244,11 @@ def without_edges(deps: Deps) -> Deps:
     return frozenset(d for d in deps if type(d) is not Edge) if edges_of(deps) else deps
 
 
+NO_SCORES: frozenset[Score] = frozenset()
+
+
 def scores_of(deps: Deps) -> frozenset[Score]:
-    return frozenset(d for d in deps if type(d) is Score)
+    return frozenset(d for d in deps if type(d) is Score) if deps else NO_SCORES
 
 
 def mixed_of(deps: Deps) -> frozenset[Mixed]:
@@ -258,12 +261,12 @@ def traced_of(deps: Deps, kinds: frozenset[Trace]) -> frozenset[Traced]:
 
 def leaves_trace(deps: Deps) -> bool:
     """Whether a value carries any trace."""
-    return any(type(d) is Traced for d in deps)
+    return bool(deps) and any(type(d) is Traced for d in deps)
 
 
 def traces(deps: Deps, trace: Trace) -> bool:
     """Whether a value carries a trace of the target."""
-    return any(type(d) is Traced and d.trace is trace for d in deps)
+    return bool(deps) and any(type(d) is Traced and d.trace is trace for d in deps)
 
 
 def without(deps: Deps, trace: Trace) -> Deps:
@@ -283,7 +286,7 @@ def states_of(deps: Deps) -> frozenset[State]:
 
 
 def has_reads(deps: Deps) -> bool:
-    return any(type(d) is Read for d in deps)
+    return bool(deps) and any(type(d) is Read for d in deps)
 
 
 MANY_READS, MANY_DEPS = 12, 40
@@ -320,10 +323,13 @@ def merged(deps: Deps) -> Deps:
 
 def _fewer(regions: set[Loopset]) -> set[Loopset]:
     """Regions that together are the given ones."""
-    for loop in sorted({number for region in regions for number, _ in region}):
+    of_loop: dict[int, set[tuple[int, int]]] = {}
+    for iteration in frozenset().union(*regions):
+        of_loop.setdefault(iteration[0], set()).add(iteration)
+    for _, iterations in sorted(of_loop.items()):
         by_rest: dict[tuple[Loopset, bool], set[tuple[int, int]]] = {}
         for region in regions:
-            own = frozenset(i for i in region if i[0] == loop)
+            own = region & iterations
             by_rest.setdefault((region - own, bool(own)), set()).update(own)
         regions = {rest | own for (rest, _), own in by_rest.items()}
     return regions if len(regions) <= MANY_READS else _largest({_widened(region) for region in regions})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pgolf_check.static import ir
@@ -181,11 +182,17 @@ def _parts(node: Any) -> Iterator[Any]:
     """The nodes directly below a node."""
     if isinstance(node, tuple):
         yield from node
-    elif dataclasses.is_dataclass(node):
-        for field in dataclasses.fields(node):
-            value = getattr(node, field.name)
-            if isinstance(value, tuple) or dataclasses.is_dataclass(value):
+    else:
+        for name in _fields(type(node)):
+            value = getattr(node, name)
+            if isinstance(value, tuple) or _fields(type(value)):
                 yield value
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node; none if it is not one."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def _line_of(node: ir.Node, log: str) -> str:

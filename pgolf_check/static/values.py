@@ -298,9 +298,8 @@ def deps_of(value: Value, depth: int = 3) -> Deps:
     if kind is Choice:
         return union(deps_of(v, depth) for v in value.options)
     if kind is Instance:
-        return union(
-            (_state_deps(value.state), *(deps_of(v, 1) for v in value.held), *(deps_of(v, 1) for v in value.attrs.values()))
-        )
+        parts = (deps_of(v, depth - 1) for v in (*value.held, *value.attrs.values()))
+        return union((_state_deps(value.state), *parts))
     if kind is slice:
         return union(deps_of(v, depth) for v in (value.start, value.stop, value.step))
     if kind is Method:

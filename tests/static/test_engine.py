@@ -218,6 +218,11 @@ def test_endless_recursion_ends() -> None:
     assert ran(f"def f(n):\n    return f(n + 1)\nf(0)\n{SCORE}").claim is not None
 
 
+def test_objects_that_hold_each_other_are_followed() -> None:
+    ring = "class Node:\n    pass\na, b = Node(), Node()\na.other, b.other = b, a\nb.tensor = torch.ones(3)\nprint(a)"
+    assert ran(f"{ring}\n{SCORE}").claim is not None
+
+
 def test_a_loop_without_an_end_ends() -> None:
     assert ran(f"while True:\n    if torch.rand(()) > 0.5:\n        break\n{SCORE}").claim is not None
 

@@ -15,7 +15,7 @@ from pgolf_check.static.effects.spaces import added
 from pgolf_check.static.effects.special import special
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import NO_DEPS, Loopset, Trace, Traced, has_reads, leaves_trace, traces, union
+from pgolf_check.static.records import NO_DEPS, Deps, Loopset, Trace, Traced, has_reads, leaves_trace, traces, union
 from pgolf_check.static.values import (
     CONSTANTS,
     NO_CONST,
@@ -141,13 +141,8 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
-    if op in ("+", "-"):
-        for part, whole in ((left, right), (right, left)):
-            result.deps = weighed_by(m, part, whole, result.deps, Trace.RECTIFIED)
-    if op == "-":
-        result.deps = compared_scores(m, left, right, result.deps)
-    elif op == "*":
-        result.deps = weighed_by(m, left, right, weighed_by(m, right, left, result.deps))
+    if result.deps:
+        result.deps = _contested(m, op, left, right, result.deps)
     if op == "+" and not has_reads(result.deps):
         result.tags = offset_by(tags_of(left), tags_of(right))
     result.marks = op in ("&", "|") and all(type(v) is Data and v.marks for v in (left, right))
@@ -167,6 +162,16 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
     elif op == "/":
         result.deps = divided(m, left, right, result.deps)
     return result
+
+
+def _contested(m: Machine, op: str, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of `left op right`, marked if that compares two scores of one target or completes the choice of one."""
+    if op in ("+", "-"):
+        for part, whole in ((left, right), (right, left)):
+            deps = weighed_by(m, part, whole, deps, Trace.RECTIFIED)
+    if op == "-":
+        return compared_scores(m, left, right, deps)
+    return weighed_by(m, left, right, weighed_by(m, right, left, deps)) if op == "*" else deps
 
 
 def offset_by(place: Loopset, offset: Loopset) -> Loopset:
