@@ -183,9 +183,9 @@ def _parts(node: Any) -> Iterator[Any]:
     if isinstance(node, tuple):
         yield from node
     else:
-        for name in _fields(type(node)):
+        for name in _fields(node.__class__):
             value = getattr(node, name)
-            if isinstance(value, tuple) or _fields(type(value)):
+            if isinstance(value, tuple) or _fields(value.__class__):
                 yield value
 
 
