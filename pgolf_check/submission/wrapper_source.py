@@ -104,16 +104,25 @@ class _OwnNames(ast.NodeTransformer):
     """ns["main"]() becomes main(): the namespace given to exec is the program's own once its text stands in place of the call."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        match node.func:
-            case ast.Subscript(ast.Name(), ast.Constant(str() as name)) if name.isidentifier():
-                node.func = ast.Name(name, ast.Load())
+        name = _own_name(node)
+        if name:
+            node.func = ast.Name(name, ast.Load())
         return self.generic_visit(node)
+
+
+def _own_name(node: ast.AST) -> str:
+    """The name that a call takes out of a namespace to call it; "" if it is no such call."""
+    match node:
+        case ast.Call(ast.Subscript(ast.Name(), ast.Constant(str() as name))) if name.isidentifier():
+            return name
+    return ""
 
 
 def trailing(after: list[Statement]) -> list[str]:
     """The code that follows the execution of the program, in its terms."""
-    return [
-        ast.unparse(_OwnNames().visit(copy.deepcopy(node))) if "[" in statement.text else ast.unparse(node)
-        for statement in after
-        for node in statement.nodes
-    ]
+    return [ast.unparse(_in_own_names(node)) for statement in after for node in statement.nodes]
+
+
+def _in_own_names(node: ast.stmt) -> ast.AST:
+    """The statement itself where nothing changes: a copy of a whole program is slow."""
+    return _OwnNames().visit(copy.deepcopy(node)) if any(map(_own_name, ast.walk(node))) else node
