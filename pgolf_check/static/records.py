@@ -93,7 +93,7 @@ class State:
 
     `leaves` are its separately writable parts; `fresh` those that were reset since the last update. A state is reset when all are.
     `grad` is what its gradients carry, `derived` what derivatives ever carried that were taken for it. `made` are the loop iterations
-    in which it was made or last reset, `rows` the first dimension of a parameter of its own.
+    in which it was made or last reset, `rows` the first dimension of a parameter of its own, `training` the mode of a module.
     """
 
     name: str
@@ -105,6 +105,7 @@ class State:
     fresh: frozenset[int] = frozenset()
     made: Loops = ()
     rows: int | None = None
+    training: object = True
 
 
 class Trace(enum.StrEnum):

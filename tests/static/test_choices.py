@@ -40,3 +40,25 @@ def test_the_lower_of_two_scores(form: str) -> None:
 @pytest.mark.parametrize("form", MIXED)
 def test_a_mixture_or_a_gap_is_no_choice(form: str) -> None:
     assert not best_of(MIXED[form])
+
+
+INPUTS = """
+p, q = F.log_softmax(model(x), -1), F.log_softmax(model(x) * 2, -1)
+a, b = p.gather(-1, {tokens}[:, None]), q.gather(-1, {tokens}[:, None])
+weights, _ = torch.sort(torch.cat([a, b], -1))
+"""
+
+
+def test_how_likely_the_inputs_are_is_no_score_that_competes() -> None:
+    """A router that sorts what it knows of the tokens before the target keeps no better one of two scores."""
+    report = "print(f'final val_bpb:{F.cross_entropy(model(x) * weights, y)}')"
+    routed = ran(INPUTS.format(tokens="x") + report)
+    assert routed.claim is not None and not routed.claim.best_of
+    chosen = ran(INPUTS.format(tokens="y") + report)
+    assert chosen.claim is not None and chosen.claim.best_of
+
+
+@pytest.mark.parametrize("piece", ["tokens[1:-1]", "tokens[1:]", "tokens[1:len(tokens)]"])
+def test_a_slice_that_drops_the_first_token_is_not_of_inputs(piece: str) -> None:
+    chosen = ran(f"z = {piece}\n" + INPUTS.format(tokens="z") + "print(f'final val_bpb:{weights[:, 0].mean()}')")
+    assert chosen.claim is not None and chosen.claim.best_of

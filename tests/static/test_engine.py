@@ -237,3 +237,38 @@ def test_a_run_leaves_the_limit_of_recursion_as_it_was() -> None:
 @settings(deadline=None)
 def test_any_program_is_run_the_same_way_twice(text: str) -> None:
     assert runs(text, head="") == runs(text, head="")
+
+
+MODES = """
+class Block(nn.Module):
+    def forward(self, x):
+        return x[:, ::-1] if self.training else x
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block, self.out = Block(), nn.Linear(8, 1024)
+
+    def forward(self, x, y):
+        if self.block.training:
+            F.cross_entropy(self.out(x), y).backward()
+            torch.optim.SGD(self.parameters(), lr=0.1).step()
+        return F.cross_entropy(self.out(self.block(x)), y)
+
+
+net = Net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "trains"), [("eval()", False), ("train(False)", False), ("train()", True), ("requires_grad_()", True)]
+)
+def test_the_mode_of_a_module_is_that_of_its_parts(mode: str, trains: bool) -> None:
+    claim = ran(f"{MODES}net.{mode}\nprint(f'final val_bpb:{{net(x, y)}}')").claim
+    assert claim is not None and bool(claim.scores[-1].seen) is trains
+
+
+def test_a_mode_that_is_not_known_is_both() -> None:
+    claim = ran(f"{MODES}net.train(bool(torch.rand(()) > 0.5))\nprint(f'final val_bpb:{{net(x, y)}}')").claim
+    assert claim is not None and claim.scores[-1].seen

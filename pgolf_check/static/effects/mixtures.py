@@ -73,10 +73,9 @@ def _side(index: Value) -> Side:
 
 def _side_of_slice(start: Value, stop: Value) -> Side:
     """`[:-1]` drops the last target, `[1:]` the first input; `[i + 1 : ...]` starts after the token at i."""
-    end = constant(stop)
+    begin, end = constant(start), constant(stop)
     if isinstance(end, int) and end < 0:
-        return Side.INPUT
-    begin = constant(start)
+        return Side.UNKNOWN if isinstance(begin, int) and begin > 0 else Side.INPUT
     if isinstance(begin, int):
         return Side.TARGET if 0 < begin <= LONGEST_SHIFT else Side.UNKNOWN
     if type(start) is Data and start.symbol is not None and start.symbol[1] > 0 and begin is NO_CONST:

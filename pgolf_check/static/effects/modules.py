@@ -153,8 +153,9 @@ def module_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, 
         parts = submodules(receiver)
         return Sequence("list", tuple(Sequence("tuple", (Data(parts=(None,), scalar=True), part)) for part in parts.items))
     if name in ("train", "eval"):
-        mode = name == "train" and (not args or args[0] is True)
-        m.heap.put_item(receiver.attrs, "training", mode)
+        given = args[0] if args else keywords.get("mode", True)
+        mode = given if isinstance(given, bool) or type(given) is Choice else Data(scalar=True)
+        m.heap.put(receiver.state, "training", mode if name == "train" else False)
         return receiver
     if (
         name in ("register_buffer", "register_parameter", "add_module", "register_module")
@@ -299,7 +300,7 @@ def external_attribute(m: Machine, value: Instance, name: str) -> Value:
     if value.cls == "builtins.super":
         return _super_attribute(value, name)
     if name == "training":
-        return True
+        return True if value.state is None else value.state.training
     if name in WRAPPED and value.state is not None:
         return value
     if name in CONTAINER_METHODS and "__items__" in value.attrs:
@@ -357,7 +358,7 @@ def deep_copy(m: Machine, value: Value, memo: dict[int, Value] | None = None) ->
 
 def _copied_state(m: Machine, state: State, memo: dict[int, Value]) -> State:
     if id(state) not in memo:
-        memo[id(state)] = State(state.name, m.here(), state.seen, leaves=state.leaves, fresh=state.fresh)
+        memo[id(state)] = State(state.name, m.here(), state.seen, leaves=state.leaves, fresh=state.fresh, training=state.training)
     found = memo[id(state)]
     assert isinstance(found, State)
     return found

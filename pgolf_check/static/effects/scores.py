@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pgolf_check.static.effects.mixtures import is_hashed
 from pgolf_check.static.machine import Machine
-from pgolf_check.static.records import Best, Deps, Score, Trace, Traced, has_reads, scores_of, states_of, traces, union, without
+from pgolf_check.static.records import (
+    Best,
+    Deps,
+    Score,
+    Side,
+    Trace,
+    Traced,
+    has_reads,
+    scores_of,
+    states_of,
+    traces,
+    union,
+    without,
+)
 from pgolf_check.static.values import NO_REST, Choice, Data, Mapping, Sequence, Value, deps_of, tags_of
 
 
@@ -24,13 +37,18 @@ def holds_tokens(index: Value) -> bool:
 
 def rivals(deps: Deps) -> frozenset[Score]:
     """Scores among the dependencies that another one of overlapping targets competes with."""
-    scores = sorted(scores_of(deps), key=lambda s: s.order)
+    scores = sorted(filter(_of_targets, scores_of(deps)), key=lambda s: s.order)
     found: set[Score] = set()
     for i, first in enumerate(scores):
         for second in scores[i + 1 :]:
             if any(a.region.overlaps(b.region) for a in first.reads for b in second.reads):
                 found.update((first, second))
     return frozenset(found)
+
+
+def _of_targets(score: Score) -> bool:
+    """Whether a score may be one of targets: how likely the tokens before them are is an input like any other."""
+    return any(read.side is not Side.INPUT for read in score.reads)
 
 
 def _contest(m: Machine, deps: Deps) -> Best | None:
