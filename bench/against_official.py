@@ -1,9 +1,11 @@
-"""Loss and time per step of the recipe `naive`, scaled down, against the official script on the same shards and steps.
+"""Loss and time per step of a recipe, scaled down, against the public script that it stands for, on the same shards and steps.
 
-    python bench/against_official.py OFFICIAL_TRAIN_GPT_PY DATA_FOLDER
+    python bench/against_official.py SCRIPT DATA_FOLDER [--recipe sp8192]
+
+SCRIPT is the official train_gpt.py for `naive`, the decoded script of PR 1493 for `sp8192` (in the grammar of this Python).
 
 Both run in float32 on this CPU, three seeds each, taking turns step by step. Both are scored by the mean loss over the
-validation shards in disjoint windows. Writes against_official.md beside this file.
+validation shards in disjoint windows. Writes against_official.md, or against_RECIPE.md, beside this file.
 """
 
 import argparse
@@ -12,12 +14,13 @@ import platform
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from lockstep import Pace, Worker
+from pairs import PAIRS, Pair, Setting
 
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import load_recipe
@@ -29,75 +32,10 @@ from pgolf_ref.train import train
 HERE = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
-class Setting:
-    """The small configuration, named as the reference names it."""
-
-    vocab_size: int = 1024
-    layers: int = 4
-    dim: int = 128
-    heads: int = 4
-    kv_heads: int = 2
-    mlp_mult: int = 2
-    seq_len: int = 256
-    batch_tokens: int = 8192
-    steps: int = 100
-    warmdown_steps: int = 40
-    momentum_warmup_steps: int = 20
-
-    def overrides(self, data: Path, seed: int) -> list[str]:
-        """For the recipe `naive`."""
-        model = ("vocab_size", "layers", "dim", "heads", "kv_heads", "mlp_mult")
-        return [
-            *(f"model.{name}={getattr(self, name)}" for name in model),
-            f"data.path='{data}'",
-            f"data.seq_len={self.seq_len}",
-            f"data.batch_tokens={self.batch_tokens}",
-            f"optim.warmdown={self.warmdown_steps / self.steps}",
-            f"optim.momentum_warmup={self.momentum_warmup_steps / self.steps}",
-            f"run.steps={self.steps}",
-            "run.budget_seconds=0",
-            f"run.seed_init={seed}",
-            f"run.seed_data={seed}",
-            "run.dtype=float32",
-            "run.device=cpu",
-            "run.compile=false",
-            "run.warmup_steps=0",
-            "run.log_every=1",
-            f"evaluate.stride={self.seq_len}",
-        ]
-
-    def environment(self, data: Path, seed: int) -> dict[str, str]:
-        """For the official script."""
-        tokenizer = next(data.glob("*.model"))
-        values = {
-            "DATA_PATH": data,
-            "TOKENIZER_PATH": tokenizer,
-            "SEED": seed,
-            "VOCAB_SIZE": self.vocab_size,
-            "NUM_LAYERS": self.layers,
-            "MODEL_DIM": self.dim,
-            "NUM_HEADS": self.heads,
-            "NUM_KV_HEADS": self.kv_heads,
-            "MLP_MULT": self.mlp_mult,
-            "TRAIN_SEQ_LEN": self.seq_len,
-            "TRAIN_BATCH_TOKENS": self.batch_tokens,
-            "VAL_BATCH_SIZE": 8 * 8 * self.seq_len,
-            "ITERATIONS": self.steps,
-            "WARMDOWN_ITERS": self.warmdown_steps,
-            "MUON_MOMENTUM_WARMUP_STEPS": self.momentum_warmup_steps,
-            "MAX_WALLCLOCK_SECONDS": 0,
-            "WARMUP_STEPS": 0,
-            "VAL_LOSS_EVERY": 0,
-            "TRAIN_LOG_EVERY": 1,
-        }
-        return {name: str(value) for name, value in values.items()}
-
-
-def work(data: Path, seed: int, setting: Setting, order: str) -> None:
+def work(pair: Pair, data: Path, seed: int, setting: Setting, order: str) -> None:
     """Child process: the reference, one step per turn."""
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
-    config = load_recipe("naive", setting.overrides(data, seed))
+    config = load_recipe(pair.recipe, pair.overrides(setting, data, seed))
     loader = Loader(config) if order == "own" else OfficialOrder(data, config.data.slots, config.data.rows, config.data.seq_len)
     pace = Pace()
 
@@ -140,20 +78,23 @@ def validation_loss(model: GPT, data: Path, length: int, rows: int = 8) -> float
     return sum(number * loss for number, loss in losses) / count
 
 
-def compare(seeds: list[int], options: argparse.Namespace, setting: Setting) -> dict[str, list[Worker]]:
+def compare(seeds: list[int], options: argparse.Namespace, pair: Pair, setting: Setting) -> dict[str, list[Worker]]:
     """All programs for every seed, in turns."""
-    runs: dict[str, list[Worker]] = {"official": [], "reference": [], "reference, official order": []}
+    names = {"own": "reference", "official": "reference, official order"}
+    runs: dict[str, list[Worker]] = {"official": [], **{names[order]: [] for order in pair.orders}}
     official, data = str(options.official.resolve()), options.data.resolve()
     shared = os.environ | {"BENCH_THREADS": str(options.threads), "OMP_NUM_THREADS": str(options.threads)}
+    shared |= {"BENCH_STEP": pair.step, "BENCH_LAST": pair.last}
     for seed in seeds:
-        ours = [sys.executable, __file__, official, str(data), "--steps", str(setting.steps), "--work", str(seed), "--order"]
+        ours = [sys.executable, __file__, official, str(data), "--recipe", pair.recipe, "--steps", str(setting.steps)]
+        ours += ["--work", str(seed), "--order"]
         commands = {
             "official": [sys.executable, str(HERE / "official_on_cpu.py"), official],
-            "reference": [*ours, "own"],
-            "reference, official order": [*ours, "official"],
+            **{names[order]: [*ours, order] for order in pair.orders},
         }
-        environment = shared | setting.environment(data, seed)
         with tempfile.TemporaryDirectory() as folder:
+            told = pair.environment(setting, data, seed, Path(folder))
+            environment = shared | {name: str(value) for name, value in told.items()}
             workers = {name: Worker(command, environment, folder) for name, command in commands.items()}
             going = list(workers)
             while going:
@@ -169,7 +110,7 @@ def median(worker: Worker) -> float:
     return statistics.median(worker.seconds[1:])
 
 
-def report(runs: dict[str, list[Worker]], seeds: list[int], options: argparse.Namespace, setting: Setting) -> str:
+def report(runs: dict[str, list[Worker]], seeds: list[int], options: argparse.Namespace, pair: Pair, setting: Setting) -> str:
     """The figures as Markdown, with the command that made them."""
     rows = [
         f"| {seed} | {name} | {worker.loss:.4f} | {1000 * median(worker):.1f} |"
@@ -187,16 +128,16 @@ def report(runs: dict[str, list[Worker]], seeds: list[int], options: argparse.Na
         summary.append(f"* {name}: mean loss {mean:.4f} ({mean - base:+.4f}), {ratio:.3f} of its time per step (median of pairs)")
     flags = f"--seeds {options.seeds} --steps {options.steps} --threads {options.threads}"
     newline = "\n"
-    return f"""# The reference against the official script
+    also = ", and for comparison is also run in the official order" if "official" in pair.orders else ""
+    return f"""# `{pair.recipe}` against {pair.script}
 
-`python bench/against_official.py OFFICIAL_TRAIN_GPT_PY DATA_FOLDER {flags}`
+`python bench/against_official.py SCRIPT DATA_FOLDER --recipe {pair.recipe} {flags}`
 
 torch {torch.__version__}, {platform.machine()}, {options.threads} thread(s), float32. {setting}.
 {len(stream(options.data, "train")):,} training tokens, {len(stream(options.data, "val")):,} validation tokens.
 
-The programs take turns step by step on the same shards. The official script reads the training stream from its beginning;
-the reference shuffles it, and for comparison is also run in the official order. The loss is that of the validation shards
-after the last step, in disjoint windows.
+The programs take turns step by step on the same shards. The script reads the training tokens {pair.order}; the reference
+shuffles them{also}. The loss is that of the validation shards after the last step, in disjoint windows.
 
 {newline.join(summary)}
 
@@ -207,23 +148,25 @@ after the last step, in disjoint windows.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="the recipe naive, scaled down, against the official script")
-    parser.add_argument("official", type=Path, help="the official train_gpt.py")
+    parser = argparse.ArgumentParser(description="a recipe, scaled down, against the public script that it stands for")
+    parser.add_argument("official", type=Path, help="the script")
     parser.add_argument("data", type=Path, help="folder of the shards and the tokenizer")
+    parser.add_argument("--recipe", choices=sorted(PAIRS), default="naive")
     parser.add_argument("--seeds", default="42,314,999")
     parser.add_argument("--steps", type=int, default=Setting.steps)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--order", choices=("own", "official"), default="own", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=int, metavar="SEED", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    steps = options.steps
-    setting = Setting(steps=steps, warmdown_steps=2 * steps // 5, momentum_warmup_steps=steps // 5)
+    pair = PAIRS[options.recipe]
+    setting = replace(pair.setting, steps=options.steps)
     if options.work is not None:
-        work(options.data, options.work, setting, options.order)
+        work(pair, options.data, options.work, setting, options.order)
         return
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    runs = compare(seeds, options, setting)
-    (HERE / "against_official.md").write_text(report(runs, seeds, options, setting), encoding="utf-8")
+    runs = compare(seeds, options, pair, setting)
+    page = HERE / ("against_official.md" if pair.recipe == "naive" else f"against_{pair.recipe}.md")
+    page.write_text(report(runs, seeds, options, pair, setting), encoding="utf-8")
 
 
 if __name__ == "__main__":

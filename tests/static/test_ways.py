@@ -76,9 +76,20 @@ def test_no_later_position_comes_in(call: str) -> None:
     assert "ahead" not in kinds(f"h = {call}")
 
 
-def test_ids_that_were_replaced_are_told() -> None:
-    body = "h = embed(torch.where(torch.rand(9) < 0.5, 7, ids)); h = F.scaled_dot_product_attention(h, h, h)"
-    assert {"ahead", "obscured"} <= kinds(body)
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        "hidden = torch.where(torch.rand(9) < 0.5, 7, ids)",
+        "hidden = ids.masked_fill(torch.rand(9) < 0.5, 7)",
+        "hidden = ids.clone(); hidden[torch.rand(9) < 0.5] = 7",
+    ],
+)
+def test_ids_that_were_replaced_are_told(replaced: str) -> None:
+    assert {"ahead", "obscured"} <= kinds(f"{replaced}; h = embed(hidden); h = F.scaled_dot_product_attention(h, h, h)")
+
+
+def test_a_number_in_one_place_hides_nothing() -> None:
+    assert "obscured" not in kinds("ids[0] = 7; h = embed(ids); h = F.scaled_dot_product_attention(h, h, h)")
 
 
 @pytest.mark.parametrize(

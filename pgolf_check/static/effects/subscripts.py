@@ -10,7 +10,7 @@ from pgolf_check.static.effects.scores import chosen_at, weighed_by
 from pgolf_check.static.effects.sequences import get_mapping, get_sequence, set_mapping
 from pgolf_check.static.effects.spaces import added, told
 from pgolf_check.static.effects.special import first_of
-from pgolf_check.static.effects.streams import chosen, filled
+from pgolf_check.static.effects.streams import chosen, filled, obscured
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import (
@@ -181,7 +181,8 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         _keep_choice(m, obj, value)
         marked = edges(m, index) if is_const(value) else NO_DEPS
         if obj.deps and obj.owner is None:
-            m.heap.put(obj, "deps", stopped(obj.deps, index))
+            replaced = obj.tokens and type(index) is Data and not index.scalar and not has_reads(deps_of(value))
+            m.heap.put(obj, "deps", obscured(m, obj.deps) if replaced else stopped(obj.deps, index))
         m.write(obj, union((deps_of(value), marked, filled(m, obj, index))), replace=_whole(index))
     elif kind is Choice:
         for option in obj.options:
