@@ -21,6 +21,9 @@ def unfollowed(source: str) -> list[str]:
     [
         "dtype = getattr(torch, name)\nx = torch.zeros(3).to(dtype)",
         "class A:\n    pass\na = A()\na.rate = 1\na.steps = 2\nx = getattr(a, name)",
+        "class A:\n    rate = 1\n    def run(self):\n        pass\nx = getattr(A(), name)",
+        "model = torch.nn.Linear(3, 3)\ngetattr(model, name).data.copy_(torch.ones(3))",
+        "model = torch.nn.Sequential(torch.nn.Linear(3, 3))\nfor n in name.split('.'):\n    model = getattr(model, n)\nx = model.weight",
     ],
 )
 def test_a_library_and_plain_values_have_no_effects(source: str) -> None:
@@ -31,6 +34,7 @@ def test_a_library_and_plain_values_have_no_effects(source: str) -> None:
     "source",
     [
         "model = torch.nn.Linear(3, 3)\ngetattr(model, name)()",
+        "class A:\n    rate = 1\n    def run(self):\n        pass\ngetattr(A(), name)()",
         "class A:\n    pass\na = A()\na.run = lambda: 1\nx = getattr(a, name)()",
         "model = torch.nn.Linear(3, 3)\noptimizer = getattr(torch.optim, name)(model.parameters())",
         "data = torch.from_file('fineweb_val_000000.bin')\ngetattr(data, name)()",

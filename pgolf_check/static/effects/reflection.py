@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from functools import reduce
 
+from pgolf_check.static.effects.sequences import elements
 from pgolf_check.static.effects.signature import Args, Effect, Keywords
 from pgolf_check.static.effects.texts import parts_of
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
 from pgolf_check.static.values import (
-    CONSTANTS,
     NO_CONST,
     Bound,
     Choice,
     Class,
     Data,
     External,
+    Function,
     Instance,
     Mapping,
     Method,
     ModuleScope,
     Sequence,
     Value,
+    Wrapped,
     constant,
     deps_of,
     is_const,
-    options,
 )
 
-PLAIN = frozenset((*CONSTANTS, Data, Sequence, Mapping))
-"""What has no methods that change a state."""
+CALLABLE = frozenset((Function, Bound, Method, Wrapped))
 ANY = "*"
 """In the name of a library's attribute: one that was looked up by a computed name."""
 
@@ -114,35 +114,42 @@ def _absent(obj: Value, found: Value) -> bool:
     return False
 
 
-def _held(obj: Value) -> list[Value]:
-    """What the attributes of an object hold, its own and those of its class."""
+def _held(m: Machine, obj: Value) -> list[Value]:
+    """What the attributes of an object hold, its own and those of its class; the parts of a list of modules are such."""
     found: dict[str, Value] = {}
     classes = [obj.cls] if type(obj) is Instance and type(obj.cls) is Class else []
     while classes:
         cls = classes.pop(0)
         found = {**{name: value for name, value in cls.attrs.items() if not name.startswith("__")}, **found}
         classes.extend(cls.bases)
-    own = obj.attrs if type(obj) is Instance else {}
-    return [value for value in {**found, **own}.values() if not isinstance(value, tuple)]
+    own = dict(obj.attrs) if type(obj) is Instance else {}
+    parts = own.pop("__items__", None)
+    inner = elements(m, parts) if type(parts) is Sequence else []
+    return [*(value for value in {**found, **own}.values() if not isinstance(value, tuple)), *inner]
 
 
 def _any_attribute(m: Machine, obj: Value, args: Args) -> Value:
-    """getattr with a name that is not known: any attribute. Where that may be a method of a state or of a scored value, it is not followed."""
+    """getattr with a name that is not known: any attribute, or a method, which is not followed once it is called."""
+    from pgolf_check.static.effects.attributes import get_attribute
+
     if type(obj) is External:
         return External(f"{obj.path}.{ANY}")
-    values = _held(obj)
-    if type(obj) is Instance and values:
-        if (
-            obj.state is not None
-            or isinstance(obj.cls, str)
-            or any(type(o) not in PLAIN for value in values for o in options(value))
-        ):
-            m.not_followed("an attribute is looked up by a name that is computed")
+    if type(obj) is Choice:
+        found = [_any_attribute(m, option, (option, *args[1:])) for option in obj.options if type(option) not in CALLABLE]
+        return reduce(join, found) if found else Data()
+    if type(obj) is Instance:
+        held = _held(m, obj)
+        values = [value for value in held if type(value) not in CALLABLE]
+        if isinstance(obj.cls, str) and obj.state is not None:
+            values.append(get_attribute(m, obj, ANY))
+        if obj.state is not None or isinstance(obj.cls, str) or len(values) < len(held):
+            values.append(Method(obj, ANY))
         return reduce(join, values) if values else Data()
-    deps = union(deps_of(a) for a in args)
-    if type(obj) is not Data or deps:
+    if type(obj) is Data and deps_of(obj):
+        return join(get_attribute(m, obj, "data"), Method(obj, ANY))
+    if type(obj) is not Data and not is_const(obj):
         m.not_followed("an attribute is looked up by a name that is computed")
-    return Data(deps)
+    return Data(union(deps_of(a) for a in args))
 
 
 def _setattr(m: Machine, args: Args, keywords: Keywords) -> Value:

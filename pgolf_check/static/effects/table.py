@@ -149,6 +149,9 @@ def _torch_class(m: Machine, path: str, last: str, args: Args, keywords: Keyword
 def call_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Keywords) -> Value:
     """Call a method of a value whose class is not in the source."""
     kind = type(receiver)
+    if name == ANY:
+        m.not_followed("a method is called by a name that is computed")
+        return Data(union(deps_of(v) for v in (receiver, *args, *keywords.values())))
     if kind is Sequence:
         if is_callback(keywords.get("key")):
             handed_on(m, (receiver,), keywords)
