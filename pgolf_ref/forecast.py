@@ -15,8 +15,8 @@ from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
 from pgolf_ref.model.plan import phases
 from pgolf_ref.optim.groups import trained_by_adam
+from pgolf_ref.quant.rounding import largest_code
 from pgolf_ref.quant.routes import Form, route
-from pgolf_ref.quant.rtn import largest_code
 from pgolf_ref.registry import Entry, Group, registry
 
 NORMAL_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # differential entropy of the standard normal distribution

@@ -31,8 +31,11 @@ from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
 from pgolf_ref.quant.artifact import export_model, format_name, load_model
-from pgolf_ref.train import train
+from pgolf_ref.quant.calibration import calibrate, source
+from pgolf_ref.quant.statistics import InputStatistics
+from pgolf_ref.train import TrainResult, train
 
+SHORTEST = 1e-9  # seconds: a budget of 0 would be none
 ACTIVATIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
 
@@ -103,7 +106,8 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
         trained = train(
             config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
         )
-        artifact = _export(trained.model, config, out / artifact_name(seed), clock, world)
+        statistics = _calibrated(trained, loader, config, clock, log, world)
+        artifact = _export(trained.model, statistics, config, out / artifact_name(seed), clock, world)
         size = code_bytes(script)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)
@@ -185,11 +189,24 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
     log(f"seed:{run.seed_init}")
 
 
-def _export(model: GPT, config: Config, path: Path, clock: Clock, world: World) -> bytes:
+def _calibrated(
+    trained: TrainResult, loader: Prefetching, config: Config, clock: Clock, log: Log, world: World
+) -> dict[str, InputStatistics]:
+    """The statistics that the export needs, within what training has left of its budget."""
+    if not config.export.calibrates:
+        return {}
+    budget = config.run.budget_seconds
+    with clock.phase("calibrate", max(budget - trained.seconds, SHORTEST) if budget else 0.0) as phase:
+        statistics = calibrate(trained.model, source(trained.model, loader, config), config, phase, world)
+    log.event("phase", lines.phase_line(phase.name, phase.seconds, phase.budget), **lines.phase_figures(phase))
+    return statistics
+
+
+def _export(model: GPT, statistics: dict[str, InputStatistics], config: Config, path: Path, clock: Clock, world: World) -> bytes:
     """Write the artifact on rank 0, then read it back on every rank."""
     with clock.phase("export"):
         if world.is_main:
-            write_bytes(path, export_model(model, config))
+            write_bytes(path, export_model(model, config, statistics))
         world.agree(0.0)
     return path.read_bytes()
 

@@ -124,7 +124,8 @@ def _evaluation(config: Config) -> str:
 
 
 def _requirements(config: Config) -> list[str]:
-    codec = {"zstd": ["zstandard"], "lzma": [], "brotli": ["brotli"]}[config.export.codec]
+    packages = {"zstd": ["zstandard"], "brotli": ["brotli"], "smallest": ["brotli", "zstandard"]}
+    codec = packages.get(config.export.codec, [])
     return ["torch", "numpy", "sentencepiece", *codec]
 
 

@@ -98,7 +98,7 @@ def train(
     trainer = _Trainer(config, model, loader, world)
     _describe(log, config, model, world, resumed)
     trainer.warm_up()
-    with clock.phase("train", config.run.budget_seconds) as phase:
+    with clock.phase("train", config.training_seconds) as phase:
         trainer.begin(resumed.tensors if resumed else None)
         reached = resumed.reached if resumed else Reached()
         phase.resume(reached.seconds)

@@ -30,6 +30,11 @@ class Config:
     losses: LossConfig = field(default_factory=LossConfig)
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
+    @property
+    def training_seconds(self) -> float:
+        """The budget of the training loop: what calibration leaves of that of training; 0 = no limit."""
+        return self.run.budget_seconds - self.export.reserve_seconds if self.run.budget_seconds else 0.0
+
     def __post_init__(self) -> None:
         problems = problems_of(self)
         if problems:
@@ -57,6 +62,10 @@ def between(config: Config) -> list[str]:
     shortest = min(config.curriculum.lengths, default=length)
     return broken(
         [
+            (
+                "export.reserve_seconds must be less than run.budget_seconds",
+                not config.run.budget_seconds or config.export.reserve_seconds < config.run.budget_seconds,
+            ),
             ("evaluate.stride must be at most data.seq_len", stride <= length),
             ("ttt.chunk_tokens must be a multiple of evaluate.stride", ttt.epochs == 0 or ttt.chunk_tokens % stride == 0),
             *embedding_rules(shape.embedding, shape.head, shape.dim, shortest),

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from pgolf_ref.config import Config
+from pgolf_ref.quant.rounding import largest_code, nearest
 from pgolf_ref.quant.routes import Form, Route, route
-from pgolf_ref.quant.rtn import largest_code
 from pgolf_ref.registry import Group, registry
 
 
@@ -54,7 +54,5 @@ def as_stored(weight: Tensor, way: Route) -> Tensor:
         return weight.to(torch.float8_e4m3fn).to(weight.dtype)
     if way.form is not Form.INTEGER:
         return weight
-    limit = largest_code(way.bits)
-    scales = (weight.abs().amax(dim=1, keepdim=True) / limit).to(torch.float16).to(weight.dtype)
-    steps = torch.where(scales > 0, scales, torch.inf)
-    return (weight / steps).round().clamp(-limit, limit) * scales
+    scales = (weight.abs().amax(dim=1) / largest_code(way.bits)).to(torch.float16).to(weight.dtype)
+    return nearest(weight, scales, way.bits) * scales.unsqueeze(1)

@@ -9,42 +9,68 @@ describes the shape of its model itself.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pgolf_ref.config import Config, ModelConfig, from_dict
-from pgolf_ref.errors import ConfigError, UserError
+from pgolf_ref.errors import ConfigError
 from pgolf_ref.model.block import weights_at_least
 from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
-from pgolf_ref.quant.container import ContainerError, read_container, write_container
-from pgolf_ref.quant.routes import Form, Route, route
-from pgolf_ref.quant.rtn import dequantise, quantise
-from pgolf_ref.quant.ternary import PACKERS, latent, pack_smallest, ternarise
+from pgolf_ref.quant.arrays import Arrays, decode, encode, encode_integers
+from pgolf_ref.quant.container import CODECS, ContainerError, read_container, write_container
+from pgolf_ref.quant.matrices import Matrix, Quantised, quantise_all
+from pgolf_ref.quant.routes import Form, method, route
+from pgolf_ref.quant.statistics import InputStatistics
 from pgolf_ref.registry import Entry, registry
 
-CODES, SCALES, FLOAT8 = ":codes", ":scales", ":float8"
 PER_BYTE = 8  # parameters that a byte of an artifact can stand for, at most
+PACKINGS = ("bytes", "bits", "ordered")
 
-Arrays = dict[str, NDArray[Any]]
+
+def export_model(model: GPT, config: Config, statistics: Mapping[str, InputStatistics] | None = None) -> bytes:
+    """The bytes of the artifact; statistics of the inputs of matrices, by name, for the methods that need them."""
+    return write_quantised(model, config, quantised_matrices(model, config, statistics or {}))
 
 
-def export_model(model: GPT, config: Config) -> bytes:
-    """The bytes of the artifact."""
+def quantised_matrices(model: GPT, config: Config, statistics: Mapping[str, InputStatistics]) -> dict[str, Quantised]:
+    """Every parameter that is stored as integers."""
+    parameters, matrices = dict(model.named_parameters()), []
+    for name, entry in registry(model).items():
+        way = route(entry, config)
+        if way.form is Form.INTEGER:
+            weight = parameters[name].detach().to(torch.float32)
+            matrices.append(Matrix(name, weight, way.bits, method(entry, config.export), statistics.get(name)))
+    return quantise_all(matrices, config.export)
+
+
+def write_quantised(model: GPT, config: Config, quantised: Mapping[str, Quantised]) -> bytes:
+    """The artifact of a model whose integers are given; the smallest, where the recipe leaves a choice."""
+    export = config.export
+    packings = PACKINGS if export.packing == "smallest" else (export.packing,)
+    codecs = CODECS if export.codec == "smallest" else (export.codec,)
+    meta = {"model": dataclasses.asdict(config.model)}
+    written = [write_container(_arrays(model, config, quantised, packing), meta, codecs) for packing in packings]
+    return min(written, key=len)
+
+
+def _arrays(model: GPT, config: Config, quantised: Mapping[str, Quantised], packing: str) -> Arrays:
+    """All arrays: codes first and scales after them, as neighbours of one kind compress better."""
     codes: Arrays = {}
     rest: Arrays = {}
     parameters = dict(model.named_parameters())
-    # Codes first and scales after them: neighbours of one kind compress better.
     for name, entry in sorted(registry(model).items(), key=lambda item: item[1].group):
-        weight = parameters[name].detach().to("cpu", torch.float32)
-        coded, others = _encode(weight, route(entry, config), config.model.ternary_group)
+        way = route(entry, config)
+        if name in quantised:
+            coded, others = encode_integers(quantised[name], way.bits, packing)
+        else:
+            coded, others = encode(parameters[name].detach().to("cpu", torch.float32), way, config.model.ternary_group)
         codes |= {name + suffix: array for suffix, array in coded.items()}
         rest |= {name + suffix: array for suffix, array in others.items()}
-    return write_container({**codes, **rest}, {"model": dataclasses.asdict(config.model)}, (config.export.codec,))
+    return {**codes, **rest}
 
 
 def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
@@ -59,7 +85,7 @@ def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     with torch.no_grad():
         parameters = dict(model.named_parameters())
         for name, entry in registry(model).items():
-            parameters[name].copy_(_decode(name, arrays, entry, config))
+            parameters[name].copy_(_decoded(name, arrays, entry, config))
     if arrays:
         raise ContainerError(f"the artifact holds {min(arrays)}, which is no part of the model that it describes; export it again")
     return model
@@ -81,66 +107,23 @@ def format_in_words(config: Config) -> str:
         bits = f"int{export.matrix_bits} levels (embeddings: int{export.embedding_bits})"
         bits += f" and by role {', '.join(export.bits)}" if export.bits else ""
         rest = f"Weights are rounded to the nearest of {bits} with one float16 scale per row"
+        rest += f"; rounding by role {', '.join(export.rounding)}" if export.rounding else ""
+        rest += f"; scales by role {', '.join(export.scales)}" if export.scales else ""
+        rest += f"; corrections of rank {export.lqer_rank} for {export.lqer_top} matrices" if export.lqer_rank else ""
     return f"{rest}, matrices of blocks are ternary with one float16 scale per {group} columns" if group else rest
 
 
-def _encode(weight: Tensor, way: Route, ternary_group: int) -> tuple[Arrays, Arrays]:
-    """The arrays of codes and the others of one parameter, by the suffix of their names."""
-    if way.form is Form.KEPT:
-        return {}, {"": weight.numpy()}
-    if way.form is Form.HALF:
-        return {}, {"": _finite(weight.to(torch.float16)).numpy()}
-    if way.form is Form.TERNARY:
-        codes, scales = ternarise(weight, ternary_group)
-        packing, data = pack_smallest(codes.to(torch.int8).numpy())
-        return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
-    if way.form is Form.FLOAT8:
-        return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
-    coded, scales = quantise(weight, way.bits)
-    return {CODES: coded.numpy()}, {SCALES: scales.numpy()}
-
-
-def _finite(weight: Tensor) -> Tensor:
-    if not torch.isfinite(weight).all():
-        raise UserError("a weight is not finite or too large for a float16: the model has diverged and cannot be exported")
-    return weight
-
-
-def _decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
+def _decoded(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
     """The parameter that the arrays of a name hold, which are taken out of `arrays`."""
     try:
-        weight = _decode_arrays(name, arrays, entry, model)
-    except (KeyError, ValueError, RuntimeError) as error:
+        weight = decode(name, arrays, entry, model)
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise ContainerError(
             f"the artifact's arrays of {name} are not those of the model that it describes; export it again"
         ) from error
     if weight.shape != entry.shape:
         raise ContainerError(f"the artifact's {name} has the shape {tuple(weight.shape)}, not {entry.shape}; export it again")
     return weight
-
-
-def _decode_arrays(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
-    if name in arrays or len(entry.shape) != 2:
-        return _taken(arrays, name, np.float32, np.float16).to(torch.float32)
-    packing = next((packing for packing in PACKERS if f"{name}:{packing}" in arrays), None)
-    if packing is not None and model.ternary_group:
-        data = _taken(arrays, f"{name}:{packing}", np.uint8).numpy().tobytes()
-        codes = torch.from_numpy(PACKERS[packing][1](data, entry.count)).view(entry.shape)
-        scales = _taken(arrays, name + SCALES, np.float16).view(entry.shape[0], -1)
-        return latent(codes.to(torch.float32), scales.to(torch.float32), model.ternary_group)
-    if name + FLOAT8 in arrays:
-        return _taken(arrays, name + FLOAT8, np.uint8).view(torch.float8_e4m3fn).to(torch.float32)
-    codes, scales = _taken(arrays, name + CODES, np.int8), _taken(arrays, name + SCALES, np.float16)
-    if codes.shape[:1] != scales.shape:
-        raise ValueError("a scale per row is expected")
-    return dequantise(codes, scales)
-
-
-def _taken(arrays: Arrays, name: str, *dtypes: type[np.generic]) -> Tensor:
-    array = arrays.pop(name)
-    if array.dtype not in dtypes:
-        raise ValueError(f"{name} is of type {array.dtype}")
-    return torch.from_numpy(array)
 
 
 def _described(meta: dict[str, Any]) -> ModelConfig:

@@ -5,6 +5,7 @@ brotli and zstandard are imported where they are used: an artifact needs the lib
 """
 
 import lzma
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ def compress(name: str, data: bytes) -> bytes:
         return bytes(_zstandard().ZstdCompressor(level=22, write_content_size=True).compress(data))
     if name == "lzma":
         return lzma.compress(data, format=lzma.FORMAT_RAW, filters=_LZMA)
+    if name == "zlib":
+        return zlib.compress(data, level=9)
     raise UserError(f"no codec {name!r}: give one of {', '.join(_DECOMPRESS)}")
 
 
@@ -80,6 +83,17 @@ def _lzma(data: bytes, size: int) -> bytes:
         raise CodecError(f"lzma: {error}") from error
 
 
+def _zlib(data: bytes, size: int) -> bytes:
+    decoder = zlib.decompressobj()
+    try:
+        out = decoder.decompress(data, size + 1)
+    except zlib.error as error:
+        raise CodecError(f"zlib: {error}") from error
+    if not decoder.eof or decoder.unused_data:
+        raise CodecError("zlib: the data end too early or go on too long")
+    return out
+
+
 def _zstandard() -> Any:
     try:
         import zstandard
@@ -88,4 +102,4 @@ def _zstandard() -> Any:
     return zstandard
 
 
-_DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {"brotli": _brotli, "zstd": _zstd, "lzma": _lzma}
+_DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {"brotli": _brotli, "zstd": _zstd, "lzma": _lzma, "zlib": _zlib}

@@ -22,7 +22,7 @@ from pgolf_ref.quant.codecs import CodecError, compress_smallest, decompress
 from pgolf_ref.quant.pack import DTYPES, pack, unpack
 
 MAGIC = b"PGOLF\x00\x01\n"
-CODECS = ("brotli", "zstd", "lzma")  # a codec's place is its number in the file
+CODECS = ("brotli", "zstd", "lzma", "zlib")  # a codec's place is its number in the file
 MAX_BODY = 2**30
 _FIXED = struct.Struct("<BQQ")
 _START = len(MAGIC) + hashlib.sha256().digest_size

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pgolf_ref.quant.rtn import largest_code
+from pgolf_ref.quant.rounding import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,6 @@ class GPTQSettings:
     block: int = 128
     damping: float = 0.01
     act_order: bool = True
-
-
-def nearest(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
-    """(batch, rows, columns), (batch, rows) -> codes of the same shape and type as the weights."""
-    limit, steps = largest_code(bits), torch.where(scales > 0, scales, torch.inf).unsqueeze(-1)
-    return (weight / steps).round().clamp(-limit, limit)
 
 
 def row_errors(weight: Tensor, codes: Tensor, scales: Tensor, hessian: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 DTYPES: dict[str, np.dtype[Any]] = {
     "int8": np.dtype("<i1"),
     "uint8": np.dtype("<u1"),
+    "uint16": np.dtype("<u2"),
     "float16": np.dtype("<f2"),
     "float32": np.dtype("<f4"),
 }

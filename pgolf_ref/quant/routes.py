@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pgolf_ref.config import Config
-from pgolf_ref.config.export import ExportConfig, bit_rules
+from pgolf_ref.config.export import ExportConfig, ruled
 from pgolf_ref.registry import Entry, Group, Role
 
 KEPT_BITS, HALF_BITS = 32, 16
+CLIP = "12.85"  # standard deviations, of PR 1394
 
 
 class Form(StrEnum):
@@ -57,7 +58,23 @@ def _bits(entry: Entry, export: ExportConfig) -> int:
     """By the last rule that fits, else by what the parameter is: a gate is kept."""
     default = {Role.GATE: KEPT_BITS, Role.EMBEDDING: export.embedding_bits, Role.TABLE: export.embedding_bits}
     bits = default.get(entry.role, export.embedding_bits if entry.role is Role.HEAD else export.matrix_bits)
-    for rule in bit_rules(export):
-        if entry.role in rule.roles and (not rule.layers or entry.layer in rule.layers):
-            bits = rule.bits
-    return bits
+    return int(ruled(export.bits, entry.role, entry.layer, str(bits)))
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How the codes of integers come about: names of config.export, and standard deviations for the largest code."""
+
+    scales: str
+    clip: float
+    rounding: str
+
+
+def method(entry: Entry, export: ExportConfig) -> Method:
+    """Of one parameter that is stored as integers."""
+    role, layer = entry.role, entry.layer
+    return Method(
+        ruled(export.scales, role, layer, "largest"),
+        float(ruled(export.clips, role, layer, CLIP)),
+        ruled(export.rounding, role, layer, "nearest"),
+    )

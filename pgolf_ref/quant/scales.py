@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pgolf_ref.quant.rtn import largest_code
+from pgolf_ref.quant.rounding import largest_code, nearest
 
 SMALLEST = 2.0**-24  # the smallest positive float16
 QUANTILES = (0.999, 0.9995, 0.9999, 0.99999, 1.0)
@@ -53,5 +53,4 @@ def _stored(scales: Tensor) -> Tensor:
 
 
 def _squared_error(weight: Tensor, scales: Tensor, bits: int) -> float:
-    limit, steps = largest_code(bits), scales.unsqueeze(-1)
-    return float(((weight / steps).round().clamp(-limit, limit) * steps - weight).square().sum())
+    return float((nearest(weight, scales, bits) * scales.unsqueeze(-1) - weight).square().sum())

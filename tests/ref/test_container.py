@@ -17,7 +17,8 @@ from pgolf_ref.quant.artifact import export_model, load_model
 from pgolf_ref.quant.codecs import CodecError, compress, compress_smallest, decompress
 from pgolf_ref.quant.container import CODECS, MAGIC, ContainerError, read_container, write_container
 from pgolf_ref.quant.pack import DTYPES, pack, unpack
-from pgolf_ref.quant.rtn import dequantise, largest_code, quantise
+from pgolf_ref.quant.rounding import largest_code
+from pgolf_ref.quant.rtn import dequantise, quantise
 from pgolf_ref.registry import Group, registry
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=7)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, nearest, row_errors
-from pgolf_ref.quant.rtn import largest_code
+from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, row_errors
+from pgolf_ref.quant.rounding import largest_code, nearest
 
 
 def case(seed: int, rows: int, columns: int, correlation: float, batch: int = 1) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import torch
 from toys import random_model, small
 
 from pgolf_ref.config import load_recipe, recipe_names
-from pgolf_ref.config.export import FAMILIES, ROLES, bit_rules
+from pgolf_ref.config.export import FAMILIES, ROLES, rules
 from pgolf_ref.errors import ConfigError, UserError
 from pgolf_ref.forecast import forecast
 from pgolf_ref.model.gpt import GPT
@@ -107,9 +107,9 @@ def test_fewer_bits_make_a_smaller_forecast() -> None:
 
 @pytest.mark.parametrize("rule", ["mlp", "mlp=9", "nothing=6", "0,.mlp=6", "x.mlp=6", "vector=8"])
 def test_what_is_no_rule_is_told(rule: str) -> None:
-    with pytest.raises(ConfigError, match="must read ROLE=BITS"):
+    with pytest.raises(ConfigError, match="must read ROLE=VALUE"):
         small(f"export.bits=['{rule}']")
 
 
 def test_spaces_in_rules_do_not_matter() -> None:
-    assert bit_rules(small("export.bits=['0, 2 . mlp = 6']").export) == bit_rules(small("export.bits=['0,2.mlp=6']").export)
+    assert rules(["0, 2 . mlp = 6"]) == rules(["0,2.mlp=6"])

@@ -1,0 +1,114 @@
+"""One parameter as named arrays of an artifact and back, by its route.
+
+    NAME                                   float32 or float16, kept
+    NAME:float8                            bits of 8-bit floats
+    NAME:codes | NAME:bits2 ... bits8      integers, a byte each or without gaps
+    NAME:order                             the rows of the codes are stored in this order, and the codes by columns
+    NAME:scales                            of rows, or of the groups of ternary codes
+    NAME:left, :left_scales, :right, :right_scales      a correction of low rank
+    NAME:base3 | NAME:bitmask              ternary codes
+
+Invariant: `decode` takes out of the arrays exactly what `encode` makes of a parameter, and refuses anything else with ValueError,
+KeyError, IndexError or RuntimeError.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pgolf_ref.config import ModelConfig
+from pgolf_ref.errors import UserError
+from pgolf_ref.quant.bits import pack_bits, unpack_bits
+from pgolf_ref.quant.low_rank import Correction
+from pgolf_ref.quant.matrices import Quantised
+from pgolf_ref.quant.order import similar_rows
+from pgolf_ref.quant.routes import Form, Route
+from pgolf_ref.quant.ternary import PACKERS, latent, pack_smallest, ternarise
+from pgolf_ref.registry import Entry
+
+CODES, SCALES, FLOAT8, ORDER, BITS = ":codes", ":scales", ":float8", ":order", ":bits"
+CORRECTION = (":left", ":left_scales", ":right", ":right_scales")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def encode(weight: Tensor, way: Route, ternary_group: int) -> tuple[Arrays, Arrays]:
+    """The arrays of codes and the others of a parameter that is not stored as integers, by the suffix of their names."""
+    if way.form is Form.KEPT:
+        return {}, {"": weight.numpy()}
+    if way.form is Form.HALF:
+        return {}, {"": _finite(weight.to(torch.float16)).numpy()}
+    if way.form is Form.TERNARY:
+        codes, scales = ternarise(weight, ternary_group)
+        packing, data = pack_smallest(codes.to(torch.int8).numpy())
+        return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
+    return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
+
+
+def encode_integers(quantised: Quantised, bits: int, packing: str) -> tuple[Arrays, Arrays]:
+    """The arrays of codes and the others of a matrix of integers; `packing` is one of the configuration, but not "smallest"."""
+    codes, rest = quantised.codes.numpy(), {SCALES: quantised.scales.numpy()}
+    if quantised.correction is not None:
+        c = quantised.correction
+        rest |= dict(zip(CORRECTION, (t.numpy() for t in (c.left, c.left_scales, c.right, c.right_scales)), strict=True))
+    if packing == "bits":
+        return {f"{BITS}{bits}": np.frombuffer(pack_bits(codes, bits), dtype=np.uint8)}, rest
+    if packing == "ordered" and 1 < len(codes) <= np.iinfo(np.uint16).max:
+        order = similar_rows(codes)
+        return {CODES: np.ascontiguousarray(codes[order].T)}, {**rest, ORDER: order}
+    return {CODES: codes}, rest
+
+
+def decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
+    """float32, of the shape that the arrays have."""
+    if name in arrays or len(entry.shape) != 2:
+        return _taken(arrays, name, np.float32, np.float16).to(torch.float32)
+    packing = next((packing for packing in PACKERS if f"{name}:{packing}" in arrays), None)
+    if packing is not None and model.ternary_group:
+        data = _taken(arrays, f"{name}:{packing}", np.uint8).numpy().tobytes()
+        codes = torch.from_numpy(PACKERS[packing][1](data, entry.count)).view(entry.shape)
+        scales = _taken(arrays, name + SCALES, np.float16).view(entry.shape[0], -1)
+        return latent(codes.to(torch.float32), scales.to(torch.float32), model.ternary_group)
+    if name + FLOAT8 in arrays:
+        return _taken(arrays, name + FLOAT8, np.uint8).view(torch.float8_e4m3fn).to(torch.float32)
+    codes, scales = _codes(name, arrays, entry), _taken(arrays, name + SCALES, np.float16)
+    if codes.shape[:1] != scales.shape:
+        raise ValueError("a scale per row is expected")
+    return Quantised(codes, scales, _correction(name, arrays)).expanded()
+
+
+def _codes(name: str, arrays: Arrays, entry: Entry) -> Tensor:
+    for bits in range(2, 9):
+        if f"{name}{BITS}{bits}" in arrays:
+            data = _taken(arrays, f"{name}{BITS}{bits}", np.uint8).numpy().tobytes()
+            return torch.from_numpy(unpack_bits(data, bits, entry.count)).view(entry.shape)
+    codes = _taken(arrays, name + CODES, np.int8)
+    if name + ORDER not in arrays:
+        return codes
+    order = _taken(arrays, name + ORDER, np.uint16).to(torch.int64)
+    if not torch.equal(order.sort().values, torch.arange(codes.size(1))):
+        raise ValueError("an order names every row once")
+    return codes.mT[order.argsort()].contiguous()
+
+
+def _correction(name: str, arrays: Arrays) -> Correction | None:
+    if name + CORRECTION[0] not in arrays:
+        return None
+    kinds = (np.int8, np.float16, np.int8, np.float16)
+    return Correction(*(_taken(arrays, name + suffix, kind) for suffix, kind in zip(CORRECTION, kinds, strict=True)))
+
+
+def _finite(weight: Tensor) -> Tensor:
+    if not torch.isfinite(weight).all():
+        raise UserError("a weight is not finite or too large for a float16: the model has diverged and cannot be exported")
+    return weight
+
+
+def _taken(arrays: Arrays, name: str, *dtypes: type[np.generic]) -> Tensor:
+    array = arrays.pop(name)
+    if array.dtype not in dtypes:
+        raise ValueError(f"{name} is of type {array.dtype}")
+    return torch.from_numpy(array)

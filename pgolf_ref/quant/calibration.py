@@ -1,0 +1,103 @@
+"""Where the inputs of a calibration come from. None of the sources can be given tokens: each is made from a training loader or from
+the model alone, so that validation tokens cannot reach the statistics.
+
+Invariants: rows are the same for any number of ranks, which share them in turn; calibration ends when its phase has no time left.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pgolf_ref.clock import Phase
+from pgolf_ref.config import Config
+from pgolf_ref.data.loader import Loader
+from pgolf_ref.data.prefetch import Prefetching
+from pgolf_ref.distributed import World
+from pgolf_ref.errors import UserError
+from pgolf_ref.model.gpt import GPT
+from pgolf_ref.quant.routes import Form, method, route
+from pgolf_ref.quant.statistics import InputStatistics, collecting
+from pgolf_ref.registry import registry
+
+PASS_TOKENS = 8192
+
+
+class Source(Protocol):
+    """Rows of calibration tokens by number."""
+
+    def rows(self, first: int, count: int) -> Tensor:
+        """int64 (count, T)"""
+
+
+class TrainingWindows:
+    """The inputs of the batches of a training loader."""
+
+    def __init__(self, loader: Loader | Prefetching, config: Config) -> None:
+        if not isinstance(loader, Loader | Prefetching):
+            raise TypeError(f"calibration takes its tokens from a training loader, not from {type(loader).__name__}")
+        self._loader, self._data = loader, config.data
+
+    def rows(self, first: int, count: int) -> Tensor:
+        per_batch = self._data.rows
+        batches = range(first // per_batch, -(-(first + count) // per_batch))
+        joined = torch.cat([self._loader.batch(*divmod(number, self._data.slots))[0] for number in batches])
+        start = first - batches.start * per_batch
+        return joined[start : start + count]
+
+
+class RandomTokens:
+    """Every token with the same probability."""
+
+    def __init__(self, model: GPT, config: Config) -> None:
+        self._vocab, self._length, self._seed = model.config.vocab_size, config.data.seq_len, config.run.seed_data
+
+    def rows(self, first: int, count: int) -> Tensor:
+        made = [
+            torch.randint(self._vocab, (self._length,), generator=_generator(self._seed, row))
+            for row in range(first, first + count)
+        ]
+        return torch.stack(made)
+
+
+def source(model: GPT, loader: Loader | Prefetching, config: Config) -> Source:
+    """The one that the recipe names."""
+    if config.export.calibration == "training":
+        return TrainingWindows(loader, config)
+    return RandomTokens(model, config)
+
+
+def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: World) -> dict[str, InputStatistics]:
+    """Statistics of the inputs of every matrix that is stored as integers, by the name of its parameter."""
+    if not config.export.calibrates:
+        return {}
+    if world.agree(phase.remaining) == 0:
+        raise UserError("no time is left for calibration: give it some of the training budget with export.reserve_seconds")
+    rows = config.export.calibration_rows
+    per_pass = max(1, min(PASS_TOKENS // config.data.seq_len, rows // world.size))
+    with collecting(model, wanted(model, config)) as collector:
+        for first in range(0, rows, per_pass * world.size):
+            if world.agree(phase.remaining) == 0:
+                break
+            mine = first + world.rank * per_pass
+            # A rank without a share of the last pass takes part with a weight of 0, so that all know the same matrices.
+            collector.weight = 1.0 if mine < rows else 0.0
+            model(source.rows(mine if mine < rows else 0, max(1, min(per_pass, rows - mine))).to(world.device))
+            collector.forget_casts()
+    return collector.statistics(world)
+
+
+def wanted(model: GPT, config: Config) -> set[str]:
+    """The parameters whose codes depend on inputs."""
+    entries = registry(model).items()
+    integer = [(name, entry) for name, entry in entries if route(entry, config).form is Form.INTEGER]
+    ways = {name: method(entry, config.export) for name, entry in integer}
+    return {name for name, way in ways.items() if way.rounding != "nearest" or way.scales == "hessian"}
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    """A generator for each tuple of numbers."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 1_000_003 + number + 1) % 2**63
+    return torch.Generator().manual_seed(seed)
