@@ -53,7 +53,7 @@ class ExportConfig:
     rounding: tuple[str, ...] = ()  # rules: one of ROUNDINGS; nearest where none fits, and where a parameter multiplies nothing
     row_clamp: float = 0.0  # weights are first clamped to so many standard deviations of their row; 0 = not
     gptq_block: int = 128
-    gptq_damping: float = 0.01
+    gptq_damping: float = 0.002
     gptq_act_order: bool = True
     lqer_rank: int = 0  # of corrections; 0 = none
     lqer_top: int = 3  # matrices that get one, those with the largest error

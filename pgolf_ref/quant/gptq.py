@@ -1,6 +1,10 @@
 """GPTQ: columns are rounded one after another, and the columns that follow take over the error that each one leaves.
 
 The error of a row is e H e^T, with e what quantisation changes and H the Hessian, the sum of x x^T over calibration inputs x.
+The Hessian H = M M^T with M upper triangular makes that the sum over columns j of the squares of sum_{k <= j} e_k M_kj; a column is
+rounded so that its own term is least, given the errors of those before it. These are the codes of GPTQ (Frantar et al. 2023) with a
+factor of the inverse, as Chen et al. 2025 show (GPTQ is Babai's nearest plane); this form needs no inverse.
+
 Matrices of one shape go through together as a batch. Invariants: scales are given and stay; a dead column (no input) becomes zero;
 values that are multiples of their scale keep their codes; `best_of_both` is never worse than rounding to nearest, in any row.
 """
@@ -10,15 +14,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pgolf_ref.quant.rounding import nearest
+from pgolf_ref.quant.rounding import nearest, steps_of, to_codes
+
+INNER = 16  # columns whose feedback is added one column at a time, before it is a product of matrices
 
 
 @dataclass(frozen=True, slots=True)
 class GPTQSettings:
-    """Columns per block, share of the mean diagonal that is added to it, and whether columns go by falling diagonal."""
+    """Columns per block, share of the mean diagonal that is added to it, and whether columns go by falling diagonal.
+
+    The public scripts damp by 0.01, which their inverse needs; less damping leaves a smaller error.
+    """
 
     block: int = 128
-    damping: float = 0.01
+    damping: float = 0.002
     act_order: bool = True
 
 
@@ -34,8 +43,8 @@ def gptq(weight: Tensor, hessian: Tensor, scales: Tensor, bits: int, settings: G
     dead = torch.diagonal(hessian, dim1=-2, dim2=-1) == 0
     order = _order(hessian, chosen.act_order)
     work = _by_column(weight.masked_fill(dead.unsqueeze(-2), 0), order)
-    factor = _factor(hessian, dead, order, chosen.damping)
-    codes = _rounded(work, factor, scales, bits, chosen.block)
+    feedback = _feedback(hessian, dead, order, chosen.damping)
+    codes = _rounded(work.mT.contiguous(), feedback, scales, bits, chosen.block).mT
     return _by_column(codes, order.argsort(dim=-1))
 
 
@@ -57,29 +66,40 @@ def _by_column(matrix: Tensor, order: Tensor) -> Tensor:
     return matrix.gather(-1, order.unsqueeze(-2).expand(matrix.shape))
 
 
-def _factor(hessian: Tensor, dead: Tensor, order: Tensor, damping: float) -> Tensor:
-    """The upper Cholesky factor of the inverse of the damped Hessian, in the order of the columns."""
+def _feedback(hessian: Tensor, dead: Tensor, order: Tensor, damping: float) -> Tensor:
+    """M_kj / M_jj of the damped Hessian M M^T, in the order of the columns: what the error of column k adds to column j after it."""
     diagonal = torch.diagonal(hessian, dim1=-2, dim2=-1)
     added = damping * diagonal.mean(dim=-1, keepdim=True) + dead.to(hessian.dtype)
-    damped = hessian + torch.diag_embed(added)
-    permuted = _by_column(_by_column(damped, order).mT, order)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(permuted))
-    return torch.linalg.cholesky(inverse, upper=True)
+    backward = order.flip(-1)
+    permuted = _by_column(_by_column(hessian, backward).mT, backward)
+    permuted.diagonal(dim1=-2, dim2=-1).add_(added.expand_as(diagonal).gather(-1, backward))
+    lower, failed = torch.linalg.cholesky_ex(permuted)
+    if failed.any():  # few inputs, many columns: single precision does not tell the damping from zero
+        lower = torch.linalg.cholesky(permuted.double()).to(permuted)
+    return (lower / torch.diagonal(lower, dim1=-2, dim2=-1).unsqueeze(-2)).flip(-1, -2)
 
 
-def _rounded(work: Tensor, factor: Tensor, scales: Tensor, bits: int, block: int) -> Tensor:
-    """Codes of `work`, whose columns are used up from left to right."""
-    codes, columns = torch.empty_like(work), work.size(-1)
+def _rounded(work: Tensor, feedback: Tensor, scales: Tensor, bits: int, block: int) -> Tensor:
+    """Codes (batch, columns, rows) of weights of that shape, from the first column to the last."""
+    columns, target = work.size(1), work.clone()
+    codes, errors, steps = torch.empty_like(work), torch.empty_like(work), steps_of(scales)
     for start in range(0, columns, block):
         end = min(start + block, columns)
-        part, errors = work[..., start:end], torch.empty_like(work[..., start:end])
-        for index in range(end - start):
-            row = factor[..., start + index, start:end]
-            column = part[..., index : index + 1]
-            code = nearest(column, scales, bits)
-            codes[..., start + index : start + index + 1] = code
-            error = (column - code * scales.unsqueeze(-1)) / row[..., index, None, None]
-            errors[..., index : index + 1] = error
-            part[..., index + 1 :] -= error * row[..., None, index + 1 :]
-        work[..., end:] -= errors @ factor[..., start:end, end:]
+        for first in range(start, end, INNER):
+            last = min(first + INNER, end)
+            for column in range(first, last):
+                code = to_codes(target[:, column], steps, bits)
+                codes[:, column] = code
+                error = torch.addcmul(work[:, column], code, scales, value=-1)
+                errors[:, column] = error
+                if column + 1 < last:
+                    target[:, column + 1 : last].addcmul_(feedback[:, column, column + 1 : last, None], error[:, None])
+            _pass_on(target[:, last:end], feedback[:, first:last, last:end], errors[:, first:last])
+        _pass_on(target[:, end:], feedback[:, start:end, end:], errors[:, start:end])
     return codes
+
+
+def _pass_on(target: Tensor, feedback: Tensor, errors: Tensor) -> None:
+    """Add the errors of some columns to columns after them."""
+    if target.size(1):
+        target.baddbmm_(feedback.mT, errors)

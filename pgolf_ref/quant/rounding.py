@@ -13,5 +13,15 @@ def largest_code(bits: int) -> int:
 
 def nearest(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
     """(..., rows, columns), (..., rows) -> codes of the same shape and type as the weights."""
-    limit, steps = largest_code(bits), torch.where(scales > 0, scales, torch.inf).unsqueeze(-1)
+    return to_codes(weight, steps_of(scales).unsqueeze(-1), bits)
+
+
+def steps_of(scales: Tensor) -> Tensor:
+    """What weights are divided by."""
+    return torch.where(scales > 0, scales, torch.inf)
+
+
+def to_codes(weight: Tensor, steps: Tensor, bits: int) -> Tensor:
+    """As `nearest`, with steps that broadcast against the weights."""
+    limit = largest_code(bits)
     return (weight / steps).round_().clamp_(-limit, limit)

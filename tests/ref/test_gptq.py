@@ -46,7 +46,7 @@ def test_codes_are_those_of_the_reference(block: int) -> None:
     weight, hessian = case(0, 6, 24, 1.0, batch=2)
     hessian[1, 3, :] = hessian[1, :, 3] = 0
     scales = step_sizes(weight, 4)
-    codes = gptq(weight, hessian, scales, 4, GPTQSettings(block=block))
+    codes = gptq(weight, hessian, scales, 4, GPTQSettings(block=block, damping=0.01))
     for index in range(2):
         assert torch.equal(codes[index], column_by_column(weight[index], hessian[index], scales[index], 4, 0.01))
     assert not codes[1, :, 3].any()
@@ -87,3 +87,12 @@ def test_the_size_of_the_hessian_does_not_matter() -> None:
     weight, hessian = case(2, 8, 32, 1.0)
     scales = step_sizes(weight, 4)
     assert torch.equal(gptq(weight, hessian * 1024, scales, 4), gptq(weight, hessian, scales, 4))
+
+
+def test_a_hessian_of_one_input_is_taken_in_single_precision() -> None:
+    """Of rank one, but for the damping."""
+    generator = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(1, 8, 1024, generator=generator), torch.randn(1, 1, 1024, generator=generator) * 100
+    scales, hessian = step_sizes(weight, 6), x.mT @ x
+    codes = gptq(weight, hessian, scales, 6, GPTQSettings(damping=1e-4))
+    assert row_errors(weight, codes, scales, hessian).sum() < row_errors(weight, nearest(weight, scales, 6), scales, hessian).sum()
