@@ -15,7 +15,7 @@ PACKINGS = ("bytes", "bits", "ordered", "smallest")
 SCALES = ("largest", "search", "deviation", "hessian")
 ROUNDINGS = ("nearest", "gptq")
 CORRECTIONS = ("asymmetric", "symmetric")
-CALIBRATIONS = ("training", "random")
+CALIBRATIONS = ("training", "generated", "random", "gibbs")
 FAMILIES = {
     "attention": ("query", "key", "value", "out"),
     "mlp": ("up", "down"),

@@ -16,6 +16,7 @@ from pgolf_ref.model.gates import HeadGate
 from pgolf_ref.model.kernels import attend
 from pgolf_ref.model.matrices import matrix
 from pgolf_ref.model.norm import rms_norm
+from pgolf_ref.model.past import Past
 from pgolf_ref.model.rotary import raised_base, rotary_tables, rotate_first
 from pgolf_ref.model.values import ValueResidual
 from pgolf_ref.registry import Group
@@ -51,9 +52,9 @@ class Attention(nn.Module):
         v = self._values(x, flow).view(*heads, c.kv_heads, c.head_dim)
         q, k = self._normalised(queries.view(*heads, c.heads, -1), keys.view(*heads, c.kv_heads, -1))
         if self.layer not in c.attention.nope_layers:
-            cos, sin = self._tables(x)
+            cos, sin = self._tables(x, flow.past)
             q, k = rotate_first(q, cos, sin), rotate_first(k, cos, sin)
-        y = attend(q, k, v, flow.segments, flow.backend)
+        y = attend(q, k, v, flow.segments, flow.backend) if flow.past is None else flow.past.attend(q, k, v, flow.segments)
         if self.exclusion is not None:
             y = self.exclusion(y.view(*heads, c.heads, -1), v).flatten(2)
         if self.gate is not None:
@@ -81,9 +82,11 @@ class Attention(nn.Module):
             return rms_norm(q, gain), rms_norm(k)
         return q * gain.to(q.dtype), k
 
-    def _tables(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _tables(self, x: Tensor, past: Past | None = None) -> tuple[Tensor, Tensor]:
         a = self.config.attention
         dims = a.rope_dims or self.config.head_dim
         base = a.rope_bases[self.layer % len(a.rope_bases)] if a.rope_bases else a.rope_base
-        base = raised_base(base, dims, x.size(1), a.rope_length)
-        return rotary_tables(x.size(1), dims, base, x.device, x.dtype, a.yarn_scale)
+        length, seen = (x.size(1), 0) if past is None else (past.length, past.seen)
+        base = raised_base(base, dims, length, a.rope_length)
+        cos, sin = rotary_tables(length, dims, base, x.device, x.dtype, a.yarn_scale)
+        return cos[seen : seen + x.size(1)], sin[seen : seen + x.size(1)]

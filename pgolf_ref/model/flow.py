@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from pgolf_ref.model.past import Past
+
 Adapt = Callable[[str, Tensor, Tensor], Tensor]  # slot, input, output -> output
 Adapters = Callable[[int], Adapt]  # number of the application of a block -> its adapter; the one after the last is the head's
 
@@ -39,3 +41,4 @@ class Flow:
     adapt: Adapt = unadapted
     repeat: int = 0  # how often the block has run before
     backend: str = "auto"
+    past: Past | None = None  # keys and values of positions before those that go through

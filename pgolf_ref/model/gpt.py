@@ -23,6 +23,7 @@ from pgolf_ref.model.head import Head
 from pgolf_ref.model.lanes import Lanes
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.model.passes import Passes
+from pgolf_ref.model.past import Pasts
 from pgolf_ref.model.plan import Step, phases, skip_count
 from pgolf_ref.model.skips import Skips
 from pgolf_ref.model.ternary import make_ternary
@@ -68,18 +69,25 @@ class GPT(nn.Module):
         self.plan = steps
         return changed
 
-    def hidden(self, tokens: Tensor, adapters: Adapters | None = None, *, dropping: bool = False) -> Tensor:
-        """int64 (B, T) -> normalised last residual (B, T, d); `dropping` leaves out blocks at random, as training does"""
+    def hidden(
+        self, tokens: Tensor, adapters: Adapters | None = None, *, dropping: bool = False, pasts: Pasts | None = None
+    ) -> Tensor:
+        """int64 (B, T) -> normalised last residual (B, T, d); `dropping` leaves out blocks at random, as training does
+
+        With `pasts` the result is of the positions after those that have gone through with them before.
+        """
         dtype = self.dtype or self.embedding.table.dtype
-        x0 = self.embedding(tokens, dtype)
-        extra = {} if self.value_embedding is None else self.value_embedding(tokens, dtype)
+        seen = 0 if pasts is None else pasts.seen
+        x0 = self.embedding(tokens, dtype)[:, seen:]
+        extra = {} if self.value_embedding is None else self.value_embedding(tokens[:, seen:], dtype)
         attention, values = self.config.attention, Values()
         documents = segments(tokens, attention.max_document) if attention.documents else None
         outputs: list[Tensor] = []
         x, lane = x0, None
         for number, step in enumerate(self.plan):
             adapt = unadapted if adapters is None else adapters(number)
-            flow = Flow(documents, values, extra.get(step.block), x0, adapt, step.repeat, self.backend)
+            past = None if pasts is None else pasts.layers[number]
+            flow = Flow(documents, values, extra.get(step.block), x0, adapt, step.repeat, self.backend, past)
             if step.lanes and lane is None:
                 lane = x
             x = self._entered(x, step, flow, outputs)

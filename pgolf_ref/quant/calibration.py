@@ -16,11 +16,13 @@ from pgolf_ref.data.prefetch import Prefetching
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.model.gpt import GPT
+from pgolf_ref.quant.made_text import GeneratedText, GibbsText, RandomTokens
 from pgolf_ref.quant.routes import Form, method, route
-from pgolf_ref.quant.statistics import InputStatistics, collecting
+from pgolf_ref.quant.statistics import Collector, InputStatistics
 from pgolf_ref.registry import registry
 
 PASS_TOKENS = 8192
+MADE = {"generated": GeneratedText, "random": RandomTokens, "gibbs": GibbsText}
 
 
 class Source(Protocol):
@@ -46,25 +48,11 @@ class TrainingWindows:
         return joined[start : start + count]
 
 
-class RandomTokens:
-    """Every token with the same probability."""
-
-    def __init__(self, model: GPT, config: Config) -> None:
-        self._vocab, self._length, self._seed = model.config.vocab_size, config.data.seq_len, config.run.seed_data
-
-    def rows(self, first: int, count: int) -> Tensor:
-        made = [
-            torch.randint(self._vocab, (self._length,), generator=_generator(self._seed, row))
-            for row in range(first, first + count)
-        ]
-        return torch.stack(made)
-
-
 def source(model: GPT, loader: Loader | Prefetching, config: Config) -> Source:
     """The one that the recipe names."""
     if config.export.calibration == "training":
         return TrainingWindows(loader, config)
-    return RandomTokens(model, config)
+    return MADE[config.export.calibration](model, config)
 
 
 def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: World) -> dict[str, InputStatistics]:
@@ -75,15 +63,14 @@ def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: W
         raise UserError("no time is left for calibration: give it some of the training budget with export.reserve_seconds")
     rows = config.export.calibration_rows
     per_pass = max(1, min(PASS_TOKENS // config.data.seq_len, rows // world.size))
-    with collecting(model, wanted(model, config)) as collector:
-        for first in range(0, rows, per_pass * world.size):
-            if world.agree(phase.remaining) == 0:
-                break
-            mine = first + world.rank * per_pass
-            # A rank without a share of the last pass takes part with a weight of 0, so that all know the same matrices.
-            collector.weight = 1.0 if mine < rows else 0.0
-            model(source.rows(mine if mine < rows else 0, max(1, min(per_pass, rows - mine))).to(world.device))
-            collector.forget_casts()
+    collector = Collector(model, wanted(model, config))
+    for first in range(0, rows, per_pass * world.size):
+        if world.agree(phase.remaining) == 0:
+            break
+        mine = first + world.rank * per_pass
+        # A rank without a share of the last pass takes part with a weight of 0, so that all know the same matrices.
+        tokens = source.rows(mine if mine < rows else 0, max(1, min(per_pass, rows - mine)))
+        collector.count(tokens.to(world.device), 1.0 if mine < rows else 0.0)
     return collector.statistics(world)
 
 
@@ -93,11 +80,3 @@ def wanted(model: GPT, config: Config) -> set[str]:
     integer = [(name, entry) for name, entry in entries if route(entry, config).form is Form.INTEGER]
     ways = {name: method(entry, config.export) for name, entry in integer}
     return {name for name, way in ways.items() if way.rounding != "nearest" or way.scales == "hessian"}
-
-
-def _generator(*numbers: int) -> torch.Generator:
-    """A generator for each tuple of numbers."""
-    seed = 0
-    for number in numbers:
-        seed = (seed * 1_000_003 + number + 1) % 2**63
-    return torch.Generator().manual_seed(seed)

@@ -4,8 +4,7 @@ A function mode sees every product with a parameter, wherever a module computes 
 before; so no module needs a hook of its own, and a matrix that is applied several times is counted each time.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,7 @@ class InputStatistics:
 
 
 class Collector(TorchFunctionMode):
-    """Sums over all inputs seen while it is active, each pass times `weight`. Parameters are told by name."""
+    """Sums over the inputs of forward passes of a model, for the parameters of these names."""
 
     def __init__(self, model: nn.Module, names: Collection[str]) -> None:
         super().__init__()
@@ -34,7 +33,7 @@ class Collector(TorchFunctionMode):
         self._casts: dict[int, tuple[Tensor, str]] = {}
         self._sums: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         self._last: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
-        self.weight = 1.0
+        self._model, self._weight = model, 1.0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -44,6 +43,14 @@ class Collector(TorchFunctionMode):
             self._count(args[0], args[1])
         return result
 
+    def count(self, tokens: Tensor, weight: float = 1.0) -> None:
+        """Add the inputs of a forward pass, without gradients, each times `weight`."""
+        self._weight = weight
+        with torch.no_grad(), self:
+            self._model(tokens)
+        self._casts.clear()
+        self._last = None
+
     def statistics(self, world: World) -> dict[str, InputStatistics]:
         """Over the inputs of all ranks; every rank has to ask."""
         found = {}
@@ -51,11 +58,6 @@ class Collector(TorchFunctionMode):
             gram, magnitude, count = (world.sum(total) for total in self._sums[name])
             found[name] = InputStatistics(gram / count, magnitude / count)
         return found
-
-    def forget_casts(self) -> None:
-        """After a forward pass."""
-        self._casts.clear()
-        self._last = None
 
     def _count(self, x: Tensor, weight: Tensor) -> None:
         name = self._names.get(id(weight)) or self._casts.get(id(weight), (None, None))[1]
@@ -71,14 +73,6 @@ class Collector(TorchFunctionMode):
             return self._last[1]
         rows = x.detach().reshape(-1, x.size(-1)).to(torch.float32)
         raw = rows.mT @ rows, rows.abs().sum(dim=0), torch.tensor(float(len(rows)), device=x.device)
-        sums = raw[0] * self.weight, raw[1] * self.weight, raw[2] * self.weight
+        sums = raw[0] * self._weight, raw[1] * self._weight, raw[2] * self._weight
         self._last = x, sums
         return sums
-
-
-@contextmanager
-def collecting(model: nn.Module, names: Collection[str]) -> Iterator[Collector]:
-    """Forward passes inside are counted, without gradients."""
-    collector = Collector(model, names)
-    with torch.no_grad(), collector:
-        yield collector

@@ -17,13 +17,14 @@ from pgolf_ref.errors import ConfigError, UserError
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.quant.artifact import export_model, load_model, quantised_matrices, write_quantised
-from pgolf_ref.quant.calibration import RandomTokens, TrainingWindows, calibrate
+from pgolf_ref.quant.calibration import TrainingWindows, calibrate
 from pgolf_ref.quant.container import read_container, write_container
 from pgolf_ref.quant.gptq import row_errors
+from pgolf_ref.quant.made_text import RandomTokens
 from pgolf_ref.quant.matrices import clamp_rows
 from pgolf_ref.quant.order import similar_rows
 from pgolf_ref.quant.rounding import nearest
-from pgolf_ref.quant.statistics import InputStatistics, collecting
+from pgolf_ref.quant.statistics import Collector, InputStatistics
 from pgolf_ref.run import run_seed, with_seed
 
 GPTQ = ("export.rounding=['matrix=gptq', 'embedding=gptq']", "export.matrix_bits=4", "export.calibration_rows=8")
@@ -102,9 +103,10 @@ def test_hessians_are_those_of_the_inputs() -> None:
     config = small(*GPTQ)
     model = float_model(config)
     tokens = random_tokens(config, rows=5)
-    with collecting(model, dict(model.named_parameters())) as collector:
-        model(tokens)
-        found = collector.statistics(World.single())
+    collector = Collector(model, dict(model.named_parameters()))
+    collector.count(tokens)
+    found = collector.statistics(World.single())
+    with torch.no_grad():
         block = model.blocks[0]
         x0 = model.embedding(tokens, torch.float32)
         first = rms_norm(block.resid_mix[0] * x0 + block.resid_mix[1] * x0) * block.input_scale
