@@ -23,7 +23,7 @@ from lockstep import Pace, Worker
 from pairs import PAIRS, Pair, Setting
 
 from pgolf_ref.clock import Clock
-from pgolf_ref.config import load_recipe
+from pgolf_ref.config import Config, load_recipe
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
@@ -36,7 +36,8 @@ def work(pair: Pair, data: Path, seed: int, setting: Setting, order: str) -> Non
     """Child process: the reference, one step per turn."""
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     config = load_recipe(pair.recipe, pair.overrides(setting, data, seed))
-    loader = Loader(config) if order == "own" else OfficialOrder(data, config.data.slots, config.data.rows, config.data.seq_len)
+    made = {"own": lambda: Loader(config), "official": lambda: OfficialOrder(config), "drawn": lambda: DrawnOrder(config)}
+    loader = made[order]()
     pace = Pace()
 
     class PacedLog(Log):
@@ -52,14 +53,42 @@ def work(pair: Pair, data: Path, seed: int, setting: Setting, order: str) -> Non
 class OfficialOrder:
     """The training stream from its beginning, one token of overlap lost between micro-batches, as the official script reads it."""
 
-    def __init__(self, data: Path, slots: int, rows: int, length: int) -> None:
-        self._tokens = stream(data, "train")
-        self._slots, self._rows, self._length = slots, rows, length
+    def __init__(self, config: Config) -> None:
+        self._tokens = stream(Path(config.data.path), "train")
+        self._slots, self._rows, self._length = config.data.slots, config.data.rows, config.data.seq_len
 
     def batch(self, step: int, slot: int) -> tuple[torch.Tensor, torch.Tensor]:
         span = self._rows * self._length + 1
         tokens = self._tokens[(step * self._slots + slot) * span :][:span]
         return tokens[:-1].view(-1, self._length), tokens[1:].view(-1, self._length)
+
+
+class DrawnOrder:
+    """Windows as the script of PR 1493 draws them: of each shard a permutation, taken from its end, the shards by what is left of them.
+
+    Batches have to be asked for in order.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._rows, self._length = config.data.rows, config.data.seq_len
+        files = sorted(Path(config.data.path).glob("fineweb_train_*.bin"))
+        self._shards = [torch.from_numpy(np.fromfile(file, dtype="<u2", offset=1024).astype(np.int64)) for file in files]
+        self._generator = np.random.Generator(np.random.PCG64(0))
+        self._left = [self._starts(len(shard)) for shard in self._shards]
+
+    def _starts(self, tokens: int) -> list[int]:
+        phase = int(self._generator.integers(min(self._length - 1, tokens - self._length - 1) + 1))
+        return (phase + self._generator.permutation((tokens - 1 - phase) // self._length) * self._length).tolist()
+
+    def batch(self, step: int, slot: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = torch.stack([self._window() for _ in range(self._rows)])
+        return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+
+    def _window(self) -> torch.Tensor:
+        left = np.array([len(starts) for starts in self._left], dtype=np.float64)
+        shard = int(self._generator.choice(len(left), p=left / left.sum()))
+        start = self._left[shard].pop()
+        return self._shards[shard][start : start + self._length + 1]
 
 
 def stream(data: Path, split: str) -> torch.Tensor:
@@ -80,7 +109,7 @@ def validation_loss(model: GPT, data: Path, length: int, rows: int = 8) -> float
 
 def compare(seeds: list[int], options: argparse.Namespace, pair: Pair, setting: Setting) -> dict[str, list[Worker]]:
     """All programs for every seed, in turns."""
-    names = {"own": "reference", "official": "reference, official order"}
+    names = {"own": "reference", "official": "reference, official order", "drawn": "reference, the script's order"}
     runs: dict[str, list[Worker]] = {"official": [], **{names[order]: [] for order in pair.orders}}
     official, data = str(options.official.resolve()), options.data.resolve()
     shared = os.environ | {"BENCH_THREADS": str(options.threads), "OMP_NUM_THREADS": str(options.threads)}
@@ -128,7 +157,7 @@ def report(runs: dict[str, list[Worker]], seeds: list[int], options: argparse.Na
         summary.append(f"* {name}: mean loss {mean:.4f} ({mean - base:+.4f}), {ratio:.3f} of its time per step (median of pairs)")
     flags = f"--seeds {options.seeds} --steps {options.steps} --threads {options.threads}"
     newline = "\n"
-    also = ", and for comparison is also run in the official order" if "official" in pair.orders else ""
+    also = ", and for comparison is also run in the script's order" if len(pair.orders) > 1 else ""
     return f"""# `{pair.recipe}` against {pair.script}
 
 `python bench/against_official.py SCRIPT DATA_FOLDER --recipe {pair.recipe} {flags}`
@@ -155,7 +184,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="42,314,999")
     parser.add_argument("--steps", type=int, default=Setting.steps)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--order", choices=("own", "official"), default="own", help=argparse.SUPPRESS)
+    parser.add_argument("--order", choices=("own", "official", "drawn"), default="own", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=int, metavar="SEED", help=argparse.SUPPRESS)
     options = parser.parse_args()
     pair = PAIRS[options.recipe]

@@ -82,7 +82,7 @@ class Pair:
     recipe: str
     script: str
     order: str  # in which the script reads the training tokens, in words
-    orders: tuple[str, ...]  # in which the reference does: "own", or "official", which is that of the official script
+    orders: tuple[str, ...]  # in which the reference does: "own", or that of its script: "official" or "drawn"
     setting: Setting
     step: str
     last: str
@@ -160,8 +160,8 @@ PAIRS = {
         Pair(
             "sp8192",
             "the script of PR 1493",
-            "shuffled",
-            ("own",),
+            "in an order that is the same for every seed",
+            ("own", "drawn"),
             replace(Setting(), layers=5, mlp_mult=4),
             r"\d+/\d+ train_loss: ",
             r"pre-quantization post-ema val_loss:(\S+)",

@@ -48,7 +48,7 @@ def progress(step: int, steps: int, seconds: float, budget: float) -> float:
 
 
 def lr_multiplier(place: Place, optim: OptimConfig, plateau_since: float | None = None) -> float:
-    """1, then over the warm-down a straight line, or half a cosine, down to `min_lr`.
+    """1, then over the warm-down a straight line to 0, or half a cosine, cut off at `min_lr`.
 
     `plateau_since` is the fraction of the run from which the loss has not fallen; the warm-down begins there if it is earlier.
     """
@@ -57,7 +57,7 @@ def lr_multiplier(place: Place, optim: OptimConfig, plateau_since: float | None 
         return 1.0
     if optim.warmdown_shape == "cosine":
         left = 0.5 - 0.5 * math.cos(math.pi * left)
-    return optim.min_lr + (1.0 - optim.min_lr) * left
+    return max(left, optim.min_lr)
 
 
 def _left_of_warmdown(place: Place, optim: OptimConfig, plateau_since: float | None) -> float:

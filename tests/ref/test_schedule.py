@@ -35,6 +35,14 @@ def test_rate_in_step_form_is_the_official_one(step: int) -> None:
         assert lr_multiplier(Place(step, 100, fraction), optim) == pytest.approx(official)
 
 
+@given(step=st.integers(0, 99), floor=FRACTIONS)
+def test_the_floor_cuts_the_line_as_in_the_public_scripts(step: int, floor: float) -> None:
+    """max((1 - frac) / warmdown_frac, min_lr) from frac = 1 - warmdown_frac on (PR 1493), 1 before."""
+    frac = step / 100
+    public = max((1 - frac) / 0.72, floor) if frac >= 1 - 0.72 else 1.0
+    assert lr_multiplier(at(frac), OptimConfig(warmdown=0.72, min_lr=floor)) == pytest.approx(public)
+
+
 def test_ends_of_the_schedules() -> None:
     optim = OptimConfig(warmdown=0.5, min_lr=0.1, momentum=0.95, momentum_start=0.85, momentum_warmup=0.2)
     assert [lr_multiplier(at(f), optim) for f in (0.0, 0.5, 1.0)] == [1.0, 1.0, pytest.approx(0.1)]
