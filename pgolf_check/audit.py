@@ -18,6 +18,7 @@ from pgolf_check.verdict import crash, judge
 from pgolf_check.waivers import Waiver
 
 DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
+NO_MEMORY = "the analysis needs more memory than it is given"
 
 
 def audit(
@@ -91,6 +92,8 @@ def _static(submission: Submission, crashes: list[str], stopped: str) -> StaticF
         return None
     try:
         return analysis_cached(submission, analyse)
+    except MemoryError:
+        return StaticFacts((), stopped=NO_MEMORY)
     except Exception as error:  # noqa: BLE001  (the boundary: a crash is an answer, X103)
         crashes.append(f"the static witness stopped: {crash(error)}")
         return None

@@ -46,7 +46,7 @@ class Refused:
 
 def judge_path(path: str, options: Options) -> Report | Refused:
     """The report of one path, whatever happens short of the death of this process."""
-    from pgolf_check.audit import audit
+    from pgolf_check.audit import NO_MEMORY, audit
     from pgolf_check.errors import UserError
 
     try:
@@ -56,7 +56,7 @@ def judge_path(path: str, options: Options) -> Report | Refused:
     except MemoryError:
         if options.stopped:
             raise
-        return judge_path(path, replace(options, stopped="the analysis needs more memory than it is given"))
+        return judge_path(path, replace(options, stopped=NO_MEMORY))
 
 
 def serve(pipe: Connection) -> None:

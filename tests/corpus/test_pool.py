@@ -10,10 +10,12 @@ import pytest
 from workers import play, small
 
 from fixtures import BASE
+from pgolf_check.audit import audit
 from pgolf_check.corpus import pool
 from pgolf_check.corpus.pool import judge_all
 from pgolf_check.corpus.worker import Options, Refused
 from pgolf_check.model import Report, Witness
+from pgolf_check.static import cache
 
 
 def answers(paths: list[str], options: Options | None = None, **more: float) -> dict[str, str]:
@@ -74,6 +76,16 @@ def test_a_report_tells_why_the_source_was_not_analysed(stopped: str, crashed: s
     assert isinstance(report, Report) and report.verdict == "incomplete"
     told = [judged.finding.message for judged in report.findings if judged.finding.rule == rule]
     assert any((stopped or crashed) in message for message in told)
+
+
+def test_a_run_that_ends_the_memory_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(submission: object, analyse: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cache, "analysis_cached", exhaust)
+    report = audit(str(BASE))
+    told = {judged.finding.rule: judged.finding.message for judged in report.findings}
+    assert "more memory than it is given" in told["X102"] and "X103" not in told
 
 
 def test_a_source_that_needs_too_much_memory_is_told(tmp_path: Path) -> None:
