@@ -22,9 +22,8 @@ from pgolf_ref.data.loader import Loader
 from pgolf_ref.data.prefetch import Prefetching
 from pgolf_ref.data.vocabulary import vocabulary
 from pgolf_ref.distributed import World
-from pgolf_ref.evaluate.ledger import Score, ScoringLedger
-from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
-from pgolf_ref.evaluate.ttt import evaluate_score_first
+from pgolf_ref.evaluate.ledger import Score
+from pgolf_ref.evaluate.recipe import learns, score_windows, score_with_ttt
 from pgolf_ref.files import write_bytes, write_text, writing
 from pgolf_ref.fingerprint import fingerprint
 from pgolf_ref.log import Log
@@ -99,7 +98,7 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
             _header(log, script, config, dataset)
 
         def validate(model: GPT) -> tuple[float, float]:
-            score, _ = score_windows(model, dataset, config, config.data.seq_len, world)
+            score = score_windows(model, dataset, config, config.data.seq_len, world).total()
             return score.loss, score.bpb
 
         known = vocabulary(dataset.tokenizer)
@@ -124,25 +123,6 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
     loss, bpb = round(score.loss, 8), round(score.bpb, 8)
     seconds = clock.seconds("evaluate")
     return SeedResult(seed, loss, bpb, len(artifact), size, trained.steps, round(trained.seconds, 3), round(seconds, 3))
-
-
-def score_windows(model: GPT, dataset: Dataset, config: Config, stride: int, world: World) -> tuple[Score, str]:
-    """The score of the whole validation split, `stride` positions per window, and the ledger's replay."""
-    ledger = ScoringLedger(dataset.validation, dataset.byte_counts(), world)
-    windows = plan_windows(len(ledger), config.data.seq_len, stride)
-    chunks = split_into_chunks(windows, config.ttt.chunk_tokens if config.ttt.epochs else len(ledger))
-    return evaluate(model, ledger, chunks, config.evaluate.batch_windows, world), ledger.replay()
-
-
-def score_with_ttt(model: GPT, dataset: Dataset, config: Config, world: World) -> tuple[Score, str]:
-    """As `score_windows`, with a model that learns from each chunk after it is scored."""
-    ledger = ScoringLedger(dataset.validation, dataset.byte_counts(), world)
-    windows = plan_windows(len(ledger), config.data.seq_len, config.evaluate.stride)
-    chunks = split_into_chunks(windows, config.ttt.chunk_tokens)
-    if config.ttt.hash_rows:
-        model.embedding.add_evaluation_hash(config.ttt.hash_rows)
-    batch, seq_len = config.evaluate.batch_windows, config.data.seq_len
-    return evaluate_score_first(model, ledger, chunks, batch, config.ttt, seq_len, world), ledger.replay()
 
 
 def _unfinished(out: Path, seed: int) -> Path:
@@ -219,19 +199,19 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
         model.backend = chosen(config.run.attention, world.device.type, dtype, documents)
-        score, replay = score_windows(model, dataset, config, length, world)
-    _report(log, f"{_label(config, '_')}_roundtrip", score, phase.seconds)
+        ledger = score_windows(model, dataset, config, length, world)
+    _report(log, f"{_label(config, '_')}_roundtrip", ledger.total(), phase.seconds)
     if config.evaluate.stride < length:
         with clock.phase("evaluate", budget) as phase:
-            score, replay = score_windows(model, dataset, config, config.evaluate.stride, world)
-        _report(log, f"{format_name(config)}_sliding_window", score, phase.seconds)
-    if config.ttt.epochs > 0:
+            ledger = score_windows(model, dataset, config, config.evaluate.stride, world)
+        _report(log, f"{format_name(config)}_sliding_window", ledger.total(), phase.seconds)
+    if learns(config):
         with clock.phase("evaluate", budget) as phase:
-            score, replay = score_with_ttt(model, dataset, config, world)
-        _report(log, f"{format_name(config)}_ttt", score, phase.seconds)
+            ledger = score_with_ttt(model, dataset, config, world)
+        _report(log, f"{format_name(config)}_ttt", ledger.total(), phase.seconds)
     if world.is_main:
-        write_text(replay_path, replay)
-    return score
+        write_text(replay_path, ledger.replay())
+    return ledger.total()
 
 
 def _report(log: Log, name: str, score: Score, seconds: float) -> None:

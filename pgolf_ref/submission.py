@@ -113,14 +113,28 @@ def _readme(config: Config, results: Sequence[SeedResult], about: Description) -
 
 
 def _evaluation(config: Config) -> str:
-    windows = f"windows of {config.data.seq_len} tokens that advance by {config.evaluate.stride}"
-    if config.ttt.epochs == 0:
-        return f"The artifact as read back from its file is scored in {windows}."
-    return (
-        f"The artifact as read back from its file is scored in {windows}. After each chunk of {config.ttt.chunk_tokens} tokens has "
-        f"been scored, the model trains on it ({config.ttt.epochs} epoch(s) of SGD, learning rate {config.ttt.lr}); the last chunk "
-        "is not trained on."
-    )
+    e, ttt = config.evaluate, config.ttt
+    within = "" if e.layout == "stream" else " within each document"
+    told = [
+        f"The artifact as read back from its file is scored in windows of {config.data.seq_len} tokens that advance by {e.stride}{within}."
+    ]
+    if ttt.lora.rank:
+        told.append(
+            f"Each document has an adapter of its own, of rank {ttt.lora.rank}, that begins alike for all; it trains on every piece of "
+            f"{ttt.lora.chunk_tokens} tokens after its score (AdamW, learning rate {ttt.lora.lr}), the last piece excepted."
+        )
+    if ttt.epochs:
+        after = (
+            f"After documents {', '.join(map(str, ttt.phases))}" if ttt.phases else f"After each chunk of {ttt.chunk_tokens} tokens"
+        )
+        what = "all that is scored so far" if ttt.phases else "it"
+        told.append(
+            f"{after} the model trains on {what}, once it has been scored ({ttt.epochs} epoch(s), learning rate {ttt.lr}); the end of "
+            "the split is not trained on."
+        )
+    if e.tilt_strength:
+        told.append("The token that most often followed in what is scored already is made more likely, in closed form.")
+    return " ".join(told)
 
 
 def _requirements(config: Config) -> list[str]:

@@ -9,7 +9,7 @@ from pgolf_ref.config.block import BlockConfig
 from pgolf_ref.config.curriculum import CurriculumConfig
 from pgolf_ref.config.data import ORDERS, DataConfig
 from pgolf_ref.config.embedding import EmbeddingConfig, HashConfig, HeadConfig
-from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
+from pgolf_ref.config.evaluate import EvaluateConfig, LoRAConfig, TTTConfig
 from pgolf_ref.config.export import CODECS, ExportConfig
 from pgolf_ref.config.losses import LossConfig
 from pgolf_ref.config.model import ModelConfig
@@ -35,6 +35,7 @@ __all__ = [
     "ExportConfig",
     "HashConfig",
     "HeadConfig",
+    "LoRAConfig",
     "LossConfig",
     "ModelConfig",
     "OptimConfig",

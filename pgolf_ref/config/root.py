@@ -58,7 +58,7 @@ def problems_of(config: Config) -> list[str]:
 
 def between(config: Config) -> list[str]:
     """Rules that tie values of different sections."""
-    ttt, stride, shape, length = config.ttt, config.evaluate.stride, config.model, config.data.seq_len
+    shape, length = config.model, config.data.seq_len
     shortest = min(config.curriculum.lengths, default=length)
     return broken(
         [
@@ -66,8 +66,7 @@ def between(config: Config) -> list[str]:
                 "export.reserve_seconds must be less than run.budget_seconds",
                 not config.run.budget_seconds or config.export.reserve_seconds < config.run.budget_seconds,
             ),
-            ("evaluate.stride must be at most data.seq_len", stride <= length),
-            ("ttt.chunk_tokens must be a multiple of evaluate.stride", ttt.epochs == 0 or ttt.chunk_tokens % stride == 0),
+            *evaluate.evaluation_rules(config.evaluate, config.ttt, length, shape),
             *embedding_rules(shape.embedding, shape.head, shape.dim, shortest),
             *loss_rules(config.losses, shape.vocab_size, shortest, shape.embedding.hash.rows),
         ]

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from pgolf_ref.config.attention import AttentionConfig
 from pgolf_ref.config.embedding import EmbeddingConfig
+from pgolf_ref.config.evaluate import LoRAConfig
 from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.root import Config
 
 HEADS, HEAD_DIM, SEQ_LEN, ROWS, STEPS = 4, 16, 64, 2, 20
-TERNARY_GROUP, TABLE_DIM, HASH_ROWS, WINDOW, STRIDE = 16, 8, 64, 12, 16
+TERNARY_GROUP, TABLE_DIM, HASH_ROWS, WINDOW, STRIDE, LORA_RANK = 16, 8, 64, 12, 16, 4
 
 
 def tiny(config: Config) -> Config:
@@ -20,7 +21,7 @@ def tiny(config: Config) -> Config:
     sliding = config.evaluate.stride < config.data.seq_len
     evaluate = replace(config.evaluate, stride=STRIDE if sliding else SEQ_LEN, batch_windows=4)
     hashed = min(config.ttt.hash_rows, HASH_ROWS)
-    ttt = replace(config.ttt, chunk_tokens=16 * SEQ_LEN, batch_rows=4, hash_rows=hashed)
+    ttt = replace(config.ttt, chunk_tokens=16 * SEQ_LEN, batch_rows=4, hash_rows=hashed, lora=_lora(config.ttt.lora))
     optim = replace(config.optim, warmdown_steps=_scaled(config.optim.warmdown_steps, STEPS / config.run.steps))
     curriculum = replace(
         config.curriculum,
@@ -34,6 +35,10 @@ def tiny(config: Config) -> Config:
 def _scaled(count: int, shrink: float) -> int:
     """At least 1, unless it is 0."""
     return max(1, round(count * shrink)) if count else 0
+
+
+def _lora(lora: LoRAConfig) -> LoRAConfig:
+    return replace(lora, rank=min(lora.rank, LORA_RANK), chunk_tokens=min(lora.chunk_tokens, STRIDE), batch_documents=8)
 
 
 def _model(m: ModelConfig) -> ModelConfig:

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
+from pgolf_ref.config.illegal import refuse_illegal
 from pgolf_ref.config.root import Config
 from pgolf_ref.config.unspecified import refuse_unspecified
 from pgolf_ref.errors import ConfigError
@@ -43,6 +44,7 @@ def _fields(prefix: str, table: Mapping[str, Any], kind: Any, problems: list[str
     for name, value in table.items():
         if name not in fields:
             refuse_unspecified(prefix + name)
+            refuse_illegal(prefix + name)
             problems.append(_unknown(prefix + name, [prefix + known for known in fields], "value" if prefix else "table"))
             continue
         try:

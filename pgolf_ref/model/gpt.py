@@ -103,6 +103,16 @@ class GPT(nn.Module):
         adapt = unadapted if adapters is None else adapters(len(self.plan))
         return self.head.logits(self.hidden(tokens, adapters), tokens, self.embedding.table, adapt)
 
+    def logits_at(self, tokens: Tensor, places: Tensor, adapters: Adapters | None = None) -> Tensor:
+        """int64 (B, T) and places in each row, int64 (B, k) -> the logits there (B, k, V)"""
+        if self.config.head.count_bias:
+            logits = self(tokens, adapters)
+            return logits.gather(1, places.unsqueeze(2).expand(-1, -1, logits.size(2)))
+        adapt = unadapted if adapters is None else adapters(len(self.plan))
+        hidden = self.hidden(tokens, adapters)
+        picked = hidden.gather(1, places.unsqueeze(2).expand(-1, -1, hidden.size(2)))
+        return self.head.logits(picked, tokens.gather(1, places), self.embedding.table, adapt)
+
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """int64 (B, T) twice -> mean negative log-likelihood of the targets in nats, of those that are trained on"""
         return self.mean_loss(self.hidden(tokens), tokens, targets)

@@ -18,8 +18,9 @@ from toys import random_model, small
 from pgolf_ref.config import Config
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Score
-from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_batches, split_into_chunks
+from pgolf_ref.evaluate.score import Scoring, evaluate
 from pgolf_ref.evaluate.ttt import evaluate_score_first
+from pgolf_ref.evaluate.windows import plan_windows, split_into_batches, split_into_chunks
 
 SIZES = st.tuples(st.integers(2, 90), st.integers(1, 12)).flatmap(
     lambda sizes: st.tuples(st.just(sizes[0]), st.just(sizes[1]), st.integers(1, sizes[1]))
@@ -28,7 +29,7 @@ SIZES = st.tuples(st.integers(2, 90), st.integers(1, 12)).flatmap(
 
 def scored(model: torch.nn.Module, tokens: np.ndarray, seq_len: int, stride: int, batch: int = 4, chunk: int = 1000) -> Score:
     chunks = split_into_chunks(plan_windows(len(tokens), seq_len, stride), chunk)
-    return evaluate(model, ledger(tokens), chunks, batch, World.single())
+    return evaluate(model, ledger(tokens), chunks, Scoring(batch), World.single())
 
 
 @given(SIZES)
@@ -49,7 +50,7 @@ def test_a_window_of_the_interior_sees_its_full_length(sizes: tuple[int, int, in
 
 
 @given(SIZES, st.integers(1, 40), st.integers(1, 6))
-def test_chunks_and_batches_keep_the_windows_in_order(sizes: tuple[int, int, int], chunk: int, batch: int) -> None:
+def test_chunks_and_batches_hold_every_window_once(sizes: tuple[int, int, int], chunk: int, batch: int) -> None:
     tokens, seq_len, stride = sizes
     windows = plan_windows(tokens, seq_len, stride)
     chunks = split_into_chunks(windows, chunk)
@@ -57,8 +58,8 @@ def test_chunks_and_batches_keep_the_windows_in_order(sizes: tuple[int, int, int
     assert all(len({(w.first - 1) // chunk for w in part}) == 1 for part in chunks)
     for part in chunks:
         batches = split_into_batches(part, batch)
-        assert [w for b in batches for w in b] == part
-        assert all(len(b) <= batch and len({(w.end - w.start, w.end - w.first) for w in b}) == 1 for b in batches)
+        assert sorted((w for b in batches for w in b), key=lambda w: w.first) == part
+        assert all(len(b) <= batch for b in batches) and len(batches) == -(-len(part) // batch)
 
 
 @given(SIZES, st.integers(1, 6), st.integers(1, 40))
@@ -129,9 +130,9 @@ def _score_rank(rank: int, size: int, port: int, folder: str, config: Config) ->
 def _scores(config: Config, world: World) -> list[Score]:
     tokens = stream(230)
     chunks = split_into_chunks(plan_windows(len(tokens), 12, 6), config.ttt.chunk_tokens)
-    plain = evaluate(random_model(config), ledger(tokens, world=world), chunks, 2, world)
+    plain = evaluate(random_model(config), ledger(tokens, world=world), chunks, Scoring(2), world)
     model = random_model(config)
-    return [plain, evaluate_score_first(model, ledger(tokens, world=world), chunks, 2, config.ttt, 12, world)]
+    return [plain, evaluate_score_first(model, ledger(tokens, world=world), chunks, Scoring(2), config.ttt, 12, world)]
 
 
 def test_two_ranks_give_the_scores_of_one(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from streams import Bigram, ledger, stream, table
 
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Commitment, LedgerError, ScoringLedger
-from pgolf_ref.evaluate.score import plan_windows, score_chunk
+from pgolf_ref.evaluate.score import Scoring, score_chunk
+from pgolf_ref.evaluate.windows import plan_windows
 
 SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "ledger.schema.json"
 
@@ -63,7 +64,7 @@ def test_nothing_is_scored_twice() -> None:
 
 def test_nothing_is_revealed_without_or_after_its_commitment() -> None:
     book = ledger(stream(9))
-    forged = Commitment(1, 5, torch.log_softmax(logits(4), -1))
+    forged = Commitment(((1, 5),), torch.log_softmax(logits(4), -1))
     with pytest.raises(LedgerError, match="position 1 has no commitment"):
         book.reveal(forged)
     commitment = book.commit(1, 5, logits(4))
@@ -129,9 +130,9 @@ def test_the_replay_tells_what_happened_in_order() -> None:
     tokens, model, world = stream(50), Bigram(), World.single()
     book = ledger(tokens)
     windows = plan_windows(50, 8, 4)
-    score_chunk(model, book, windows[:4], 3, world)
+    score_chunk(model, book, windows[:4], Scoring(3), world)
     book.scored_tokens(1, windows[3].end)
-    score_chunk(model, book, windows[4:], 3, world)
+    score_chunk(model, book, windows[4:], Scoring(3), world)
     validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
     events = [json.loads(line) for line in book.replay().splitlines()]
     for event in events:
@@ -150,7 +151,7 @@ def test_the_replay_tells_what_happened_in_order() -> None:
 def test_the_schema_refuses_other_lines() -> None:
     validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
     Draft202012Validator.check_schema(validator.schema)
-    good = {"event": "update", "first": 1, "end": 5, "state": 1}
+    good = {"event": "update", "first": 1, "end": 5, "state": 1, "before": 0}
     assert validator.is_valid(good)
     for bad in ({**good, "first": 0}, {**good, "nats": 1.0}, {**good, "event": "peek"}, {"event": "update"}, []):
         assert not validator.is_valid(bad)

@@ -105,7 +105,7 @@ def test_the_evaluation_hash_takes_part_in_test_time_training() -> None:
     def bits(*overrides: str) -> float:
         config: Config = brisk(*overrides)
         model = random_model(config).float()
-        return score_with_ttt(model, dataset, config, World.single())[0].bpb
+        return score_with_ttt(model, dataset, config, World.single()).total().bpb
 
     assert bits("ttt.lr=0.01") != bits("ttt.lr=0.01", "ttt.hash_rows=64")
     assert bits("ttt.lr=0.0") == bits("ttt.lr=0.0", "ttt.hash_rows=64")

@@ -10,8 +10,9 @@ from pgolf_ref.config import Config
 from pgolf_ref.data.shards import Tokens
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Score, ScoringLedger
-from pgolf_ref.evaluate.score import evaluate, plan_windows, split_into_chunks
+from pgolf_ref.evaluate.score import Scoring, evaluate
 from pgolf_ref.evaluate.ttt import evaluate_score_first
+from pgolf_ref.evaluate.windows import plan_windows, split_into_chunks
 from pgolf_ref.model.gpt import GPT
 
 
@@ -21,12 +22,12 @@ def config(*overrides: str) -> Config:
 
 def with_ttt(model: GPT, tokens: Tokens, settings: Config, book: ScoringLedger | None = None) -> Score:
     chunks = split_into_chunks(plan_windows(len(tokens), 12, 6), settings.ttt.chunk_tokens)
-    return evaluate_score_first(model, book or ledger(tokens), chunks, 4, settings.ttt, 12, World.single())
+    return evaluate_score_first(model, book or ledger(tokens), chunks, Scoring(4), settings.ttt, 12, World.single())
 
 
 def without_ttt(model: GPT, tokens: Tokens, settings: Config) -> Score:
     chunks = split_into_chunks(plan_windows(len(tokens), 12, 6), settings.ttt.chunk_tokens)
-    return evaluate(model, ledger(tokens), chunks, 4, World.single())
+    return evaluate(model, ledger(tokens), chunks, Scoring(4), World.single())
 
 
 class Recording(ScoringLedger):

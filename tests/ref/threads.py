@@ -1,0 +1,72 @@
+"""Ranks as threads of one process: the collectives of a World without the seconds that processes take to start."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pgolf_ref.distributed import World
+
+
+@dataclass
+class Exchange:
+    """A table where every rank lays down a value and takes those of all."""
+
+    size: int
+    values: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.values = [None] * self.size
+        self.barrier = threading.Barrier(self.size)
+
+    def all(self, rank: int, value: Any) -> list[Any]:
+        self.values[rank] = value
+        self.barrier.wait(60)
+        taken = list(self.values)
+        self.barrier.wait(60)
+        return taken
+
+
+class ThreadWorld(World):
+    """One of the ranks of an exchange."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, rank: int, exchange: Exchange) -> None:
+        super().__init__(rank, exchange.size, torch.device("cpu"))
+        object.__setattr__(self, "exchange", exchange)
+
+    def sum(self, value: Tensor) -> Tensor:
+        return torch.stack(self.exchange.all(self.rank, value.clone())).sum(0, dtype=value.dtype)
+
+    def gather(self, share: Tensor) -> Tensor:
+        return torch.cat(self.exchange.all(self.rank, share))
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad = self.sum(parameter.grad)
+
+
+def on_ranks(size: int, work: Callable[[World], Any]) -> list[Any]:
+    """What `work` returns on each of so many ranks."""
+    exchange, results, errors = Exchange(size), [None] * size, []
+
+    def run(rank: int) -> None:
+        try:
+            results[rank] = work(ThreadWorld(rank, exchange))
+        except BaseException as error:  # noqa: BLE001  (handed to the caller)
+            exchange.barrier.abort()
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
