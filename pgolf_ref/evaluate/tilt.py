@@ -55,7 +55,7 @@ def tilted(log_probabilities: Tensor, hints: Tensor, strength: float) -> Tensor:
     """(n, V) and the hint of each row, int64 (n,), NO_HINT = as it is -> (n, V), normalised"""
     given = (hints != NO_HINT).unsqueeze(1)
     column = hints.clamp(min=0).unsqueeze(1)
-    gain = torch.where(given, strength, 0.0).to(log_probabilities.dtype)
+    gain = given.to(log_probabilities.dtype) * strength
     normaliser = torch.log1p(log_probabilities.gather(1, column).exp() * (math.exp(strength) - 1))
     lifted = log_probabilities.scatter_add(1, column, gain)
     return lifted - torch.where(given, normaliser, torch.zeros_like(normaliser))
