@@ -43,9 +43,7 @@ class World:
         return self.rank == 0
 
     def slots(self, count: int) -> range:
-        """The slots of a step that this rank computes."""
-        if count % self.size:
-            raise UserError(f"data.slots ({count}) must be a multiple of the number of processes ({self.size})")
+        """The slots of a step that this rank computes: as many as those of any other rank, or one more; none if there are more ranks."""
         return range(self.rank, count, self.size)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:

@@ -175,8 +175,6 @@ class _Trainer:
         self.model = model
         self.world = world
         self._loader = loader
-        for start in starts(config):
-            self._passes(stage(config, start))  # refuses slots that the ranks cannot share
         self._objective = build_objective(model, config)
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
         self._optimizers = Optimizers(self._objective, config.optim, world)

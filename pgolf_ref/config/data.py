@@ -15,7 +15,7 @@ class DataConfig:
     seq_len: int = 1024
     batch_tokens: int = 524_288
     order: str = "shuffled"  # of the windows: shuffled, sequential, coprime, or documents (packed)
-    slots: int = 8  # divisible by the number of ranks; gradients do not depend on how many ranks share them
+    slots: int = 8  # dealt to the ranks as evenly as possible; gradients do not depend on how many there are
 
     @property
     def rows(self) -> int:

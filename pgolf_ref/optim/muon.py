@@ -68,16 +68,16 @@ class Muon:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The momentum, and with NorMuon the mean squares, of every stack, gathered from the ranks: all of them have to ask."""
-        state = {f"momentum.{i}": stack.momentum() for i, stack in enumerate(self._stacks)}
-        squares = {f"square.{i}": stack.mean_square() for i, stack in enumerate(self._stacks) if stack.beta2 > 0}
+        state = {f"momentum.{i}": stack.gathered(stack.momentum) for i, stack in enumerate(self._stacks)}
+        squares = {f"square.{i}": stack.gathered(stack.square) for i, stack in enumerate(self._stacks) if stack.beta2 > 0}
         return state | squares
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Each rank takes its share."""
         for i, stack in enumerate(self._stacks):
-            stack.set_momentum(state[f"momentum.{i}"])
+            stack.take_share(stack.momentum, state[f"momentum.{i}"])
             if stack.beta2 > 0:
-                stack.set_mean_square(state[f"square.{i}"])
+                stack.take_share(stack.square, state[f"square.{i}"])
 
 
 def _banks(parameters: Iterable[nn.Parameter], banked: bool) -> list[list[nn.Parameter]]:
@@ -99,8 +99,8 @@ class _Stack:
         self._parameters: list[Tensor] = [*parameters]
         self._own = parameters[world.rank * share : (world.rank + 1) * share]
         self._world = world
-        self._momentum = parameters[0].new_zeros(share, rows, columns)
-        self._square = parameters[0].new_zeros(share, rows, 1) if beta2 > 0 else parameters[0].new_zeros(0)
+        self.momentum = parameters[0].new_zeros(share, rows, columns)
+        self.square = parameters[0].new_zeros(share, rows, 1) if beta2 > 0 else parameters[0].new_zeros(0)
         self._decay = decay
         self.beta2 = beta2
         # Tall matrices take a larger step, so that the change of an output does not depend on the shape.
@@ -108,42 +108,34 @@ class _Stack:
 
     def nesterov(self, momentum: float) -> Tensor:
         """gradient + momentum * (momentum * old buffer + gradient), (share, rows, columns); padding rows stay zero."""
-        gradient = torch.zeros_like(self._momentum)
+        gradient = torch.zeros_like(self.momentum)
         if self._own:
             torch.stack([_gradient(p) for p in self._own], out=gradient[: len(self._own)])
-        self._momentum.mul_(momentum).add_(gradient)
-        return gradient.add_(self._momentum, alpha=momentum)
+        self.momentum.mul_(momentum).add_(gradient)
+        return gradient.add_(self.momentum, alpha=momentum)
 
     def balance(self, update: Tensor) -> Tensor:
         """NorMuon: rows divided by the root of their mean square over time, the whole keeping its norm; else the update itself."""
         if self.beta2 == 0:
             return update
-        self._square.lerp_(update.square().mean(-1, keepdim=True), 1 - self.beta2)
-        balanced = update / (self._square.sqrt() + ROW_FLOOR)
+        self.square.lerp_(update.square().mean(-1, keepdim=True), 1 - self.beta2)
+        balanced = update / (self.square.sqrt() + ROW_FLOOR)
         before, after = (torch.linalg.matrix_norm(x, keepdim=True) for x in (update, balanced))
         return balanced * (before / (after + ROW_FLOOR))
 
-    def mean_square(self) -> Tensor:
-        """(parameters, rows, 1)"""
-        return self._world.gather(self._square)[: len(self._parameters)]
+    def gathered(self, share: Tensor) -> Tensor:
+        """(share, ...) of each rank -> (parameters, ...)"""
+        return self._world.gather(share)[: len(self._parameters)]
 
-    def set_mean_square(self, square: Tensor) -> None:
-        first = self._world.rank * len(self._square)
-        own = square[first : first + len(self._square)]
-        self._square[: len(own)] = own
-
-    def momentum(self) -> Tensor:
-        """(parameters, rows, columns)"""
-        return self._world.gather(self._momentum)[: len(self._parameters)]
-
-    def set_momentum(self, momentum: Tensor) -> None:
-        first = self._world.rank * len(self._momentum)
-        own = momentum[first : first + len(self._momentum)]
-        self._momentum[: len(own)] = own
+    def take_share(self, share: Tensor, everyone: Tensor) -> None:
+        """Write this rank's part of (parameters, ...) into (share, ...)."""
+        first = self._world.rank * len(share)
+        own = everyone[first : first + len(share)]
+        share[: len(own)] = own
 
     def apply(self, update: Tensor, lr: float, decay_multiplier: float) -> None:
         """Decay, then subtract lr * scale * update from every parameter, taking the other ranks' shares from them."""
-        everyone = self._world.gather(update).unbind()[: len(self._parameters)]
+        everyone = self.gathered(update).unbind()
         if self._decay is not None:
             self._decay.apply(self._parameters, everyone, lr, decay_multiplier)
         torch._foreach_add_(self._parameters, everyone, alpha=-lr * self._scale)

@@ -5,8 +5,10 @@ import os
 import socket
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given
 from toys import CountingLoader, largest_difference, small, weights
 
 from pgolf_ref.clock import Clock
@@ -34,26 +36,31 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_two_ranks_give_the_weights_of_one(tmp_path: Path) -> None:
-    """Three layers give stacks that two ranks cannot share evenly; clipping and averaging are on."""
-    config = small("optim.clip_norm=0.5", "optim.ema_horizon=0.2", "run.budget_seconds=60")
-    torch.multiprocessing.spawn(_train_rank, (2, _free_port(), str(tmp_path), config), nprocs=2)
-    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+@pytest.mark.parametrize(
+    ("size", "overrides"),
+    [
+        (2, ["optim.neuron_beta2=0.9"]),
+        (3, ["optim.banked=false"]),
+        (3, ["run.dtype=float32"]),
+        (4, []),
+        (5, []),
+    ],
+)
+def test_ranks_give_the_weights_of_one(tmp_path: Path, size: int, overrides: list[str]) -> None:
+    """Three layers and four slots, which few numbers of ranks share evenly; clipping and averaging are on."""
+    config = small("optim.clip_norm=0.5", "optim.ema_horizon=0.2", "run.budget_seconds=60", *overrides)
+    torch.multiprocessing.spawn(_train_rank, (size, _free_port(), str(tmp_path), config), nprocs=size)
+    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(size)]
     alone = weights(train(config, CountingLoader(config), Clock(lambda: 0.0), silent()).model)
-    assert largest_difference(*ranks) == 0.0
-    assert largest_difference(ranks[0], alone) < 1e-9
+    assert all(largest_difference(ranks[0], other) == 0.0 for other in ranks[1:])
+    assert largest_difference(ranks[0], alone) < (1e-3 if config.run.dtype == "float32" else 1e-9)
 
 
-@pytest.mark.parametrize("size", [1, 2, 4])
-def test_ranks_share_the_slots_without_overlap(size: int) -> None:
-    shares = [list(World(rank, size, torch.device("cpu")).slots(4)) for rank in range(size)]
-    assert sorted(slot for share in shares for slot in share) == [0, 1, 2, 3]
-    assert len({len(share) for share in shares}) == 1
-
-
-def test_ranks_that_do_not_divide_the_slots_are_refused() -> None:
-    with pytest.raises(UserError, match=r"data.slots \(4\) must be a multiple of the number of processes \(3\)"):
-        World(0, 3, torch.device("cpu")).slots(4)
+@given(size=st.integers(1, 9), count=st.integers(1, 16))
+def test_ranks_share_the_slots_as_evenly_as_possible(size: int, count: int) -> None:
+    shares = [list(World(rank, size, torch.device("cpu")).slots(count)) for rank in range(size)]
+    assert sorted(slot for share in shares for slot in share) == list(range(count))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_missing_gpu_is_explained() -> None:
