@@ -11,7 +11,7 @@ from pgolf_ref.config import Config, CurriculumConfig, load_recipe
 from pgolf_ref.config.scale import tiny
 from pgolf_ref.curriculum import Stage, stage, starts
 from pgolf_ref.distributed import World
-from pgolf_ref.errors import ConfigError, UserError
+from pgolf_ref.errors import ConfigError
 from pgolf_ref.log import silent
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.optim.freezing import Freezer, frozen_blocks
@@ -119,12 +119,6 @@ def test_every_shape_is_compiled_before_the_first_step(monkeypatch: pytest.Monke
     warm = trained(config)
     assert set(calls.shapes) == primed[0] and len(primed[0]) == 4
     assert largest_difference(warm, trained(small(*LENGTHS, *SLOTS, *LOOP, "run.steps=20"))) < 1e-12
-
-
-def test_ranks_that_cannot_share_a_stage_are_told_before_the_run() -> None:
-    config = small(*SLOTS)
-    with pytest.raises(UserError, match="multiple of the number of processes"):
-        train(config, CountingLoader(config), Clock(), silent(), world=World(0, 2, torch.device("cpu")))
 
 
 @pytest.mark.parametrize(
