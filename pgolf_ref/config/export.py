@@ -13,7 +13,7 @@ from pgolf_ref.config.checks import broken, choices, ranges
 CODECS = ("brotli", "zstd", "lzma", "zlib", "smallest")
 PACKINGS = ("bytes", "bits", "ordered", "smallest")
 SCALES = ("largest", "search", "deviation", "hessian")
-ROUNDINGS = ("nearest", "gptq")
+ROUNDINGS = ("nearest", "gptq", "cdquant")
 CORRECTIONS = ("asymmetric", "symmetric")
 CALIBRATIONS = ("training", "generated", "random", "gibbs")
 FAMILIES = {
@@ -51,6 +51,8 @@ class ExportConfig:
     clips: tuple[str, ...] = ()  # rules: standard deviations of a row that its largest code stands for; 12.85 where none fits
     hessian_share: float = 0.175  # of the Hessian in scales "hessian"
     rounding: tuple[str, ...] = ()  # rules: one of ROUNDINGS; nearest where none fits, and where a parameter multiplies nothing
+    awq: tuple[str, ...] = ()  # rules: columns are scaled by this power of the mean magnitude of their inputs
+    prune: tuple[str, ...] = ()  # rules: the share of a matrix that becomes zero, its smallest weights
     row_clamp: float = 0.0  # weights are first clamped to so many standard deviations of their row; 0 = not
     gptq_block: int = 128
     gptq_damping: float = 0.002
@@ -69,8 +71,8 @@ class ExportConfig:
     @property
     def calibrates(self) -> bool:
         """Whether the export looks at inputs of matrices."""
-        needing = {"gptq", "hessian"}
-        return any(rule.value in needing for texts in (self.rounding, self.scales) for rule in rules(texts))
+        needing = {"gptq", "cdquant", "hessian"}
+        return bool(self.awq) or any(rule.value in needing for texts in (self.rounding, self.scales) for rule in rules(texts))
 
 
 def rules(texts: Sequence[str]) -> tuple[Rule, ...]:
@@ -93,15 +95,17 @@ def problems(export: ExportConfig) -> list[str]:
         "0 or more": not_negative,
         "from 2 to 8": ("matrix_bits", "embedding_bits"),
     }
-    tables = [text for text in export.rounding if (rule := _rule(text)) and rule.value == "gptq" and rule.roles == ("table",)]
+    tables = [rule for rule in rules((*export.rounding, *export.awq)) if rule.roles == ("table",) and rule.value != "nearest"]
     return [
         *ranges("export", export, wanted),
         *choices("export", export, named),
         *_unreadable("bits", "mlp=5 or 0,9.key=16", "bits from 2 to 8, 16 or 32", export.bits, _is_width),
         *_unreadable("scales", "matrix=deviation", ", ".join(SCALES), export.scales, SCALES.__contains__),
         *_unreadable("clips", "matrix=12.85", "a positive number", export.clips, _is_positive),
+        *_unreadable("awq", "mlp=0.5", "a positive number", export.awq, _is_positive),
+        *_unreadable("prune", "matrix=0.03", "a number between 0 and 1", export.prune, _is_share),
         *_unreadable("rounding", "matrix=gptq", ", ".join(ROUNDINGS), export.rounding, ROUNDINGS.__contains__),
-        *broken([("export.rounding: a table is only looked up: GPTQ has no inputs for it", not tables)]),
+        *broken([("export.rounding and export.awq: a table is only looked up and has no inputs", not tables)]),
     ]
 
 
@@ -121,6 +125,10 @@ def _is_width(text: str) -> bool:
 
 def _is_positive(text: str) -> bool:
     return re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) > 0
+
+
+def _is_share(text: str) -> bool:
+    return _is_positive(text) and float(text) < 1
 
 
 def _rule(text: str) -> Rule | None:

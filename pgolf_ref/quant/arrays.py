@@ -4,6 +4,7 @@
     NAME:float8                            bits of 8-bit floats
     NAME:codes | NAME:bits2 ... bits8      integers, a byte each or without gaps
     NAME:order                             the rows of the codes are stored in this order, and the codes by columns
+    NAME:columns                           factors of the columns of integers
     NAME:scales                            of rows, or of the groups of ternary codes
     NAME:left, :left_scales, :right, :right_scales      a correction of low rank
     NAME:base3 | NAME:bitmask              ternary codes
@@ -29,7 +30,7 @@ from pgolf_ref.quant.routes import Form, Route
 from pgolf_ref.quant.ternary import PACKERS, latent, pack_smallest, ternarise
 from pgolf_ref.registry import Entry
 
-CODES, SCALES, FLOAT8, ORDER, BITS = ":codes", ":scales", ":float8", ":order", ":bits"
+CODES, SCALES, COLUMNS, FLOAT8, ORDER, BITS = ":codes", ":scales", ":columns", ":float8", ":order", ":bits"
 CORRECTION = (":left", ":left_scales", ":right", ":right_scales")
 
 Arrays = dict[str, NDArray[Any]]
@@ -51,6 +52,8 @@ def encode(weight: Tensor, way: Route, ternary_group: int) -> tuple[Arrays, Arra
 def encode_integers(quantised: Quantised, bits: int, packing: str) -> tuple[Arrays, Arrays]:
     """The arrays of codes and the others of a matrix of integers; `packing` is one of the configuration, but not "smallest"."""
     codes, rest = quantised.codes.numpy(), {SCALES: quantised.scales.numpy()}
+    if quantised.columns is not None:
+        rest[COLUMNS] = quantised.columns.numpy()
     if quantised.correction is not None:
         c = quantised.correction
         rest |= dict(zip(CORRECTION, (t.numpy() for t in (c.left, c.left_scales, c.right, c.right_scales)), strict=True))
@@ -77,7 +80,10 @@ def decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tenso
     codes, scales = _codes(name, arrays, entry), _taken(arrays, name + SCALES, np.float16)
     if codes.shape[:1] != scales.shape:
         raise ValueError("a scale per row is expected")
-    return Quantised(codes, scales, _correction(name, arrays)).expanded()
+    columns = _taken(arrays, name + COLUMNS, np.float16) if name + COLUMNS in arrays else None
+    if columns is not None and columns.shape != codes.shape[1:]:
+        raise ValueError("a factor per column is expected")
+    return Quantised(codes, scales, columns, _correction(name, arrays)).expanded()
 
 
 def _codes(name: str, arrays: Arrays, entry: Entry) -> Tensor:

@@ -79,4 +79,4 @@ def wanted(model: GPT, config: Config) -> set[str]:
     entries = registry(model).items()
     integer = [(name, entry) for name, entry in entries if route(entry, config).form is Form.INTEGER]
     ways = {name: method(entry, config.export) for name, entry in integer}
-    return {name for name, way in ways.items() if way.rounding != "nearest" or way.scales == "hessian"}
+    return {name for name, way in ways.items() if way.rounding != "nearest" or way.scales == "hessian" or way.awq}

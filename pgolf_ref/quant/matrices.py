@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pgolf_ref.config.export import ExportConfig
 from pgolf_ref.errors import UserError
+from pgolf_ref.quant.descent import descend
 from pgolf_ref.quant.gptq import GPTQSettings, best_of_both
 from pgolf_ref.quant.low_rank import Correction, asymmetric, symmetric
 from pgolf_ref.quant.rounding import nearest
@@ -21,6 +22,7 @@ from pgolf_ref.quant.rtn import checked, dequantise
 from pgolf_ref.quant.scales import clip_search, from_deviation, from_deviation_and_hessian, from_largest
 from pgolf_ref.quant.statistics import InputStatistics
 
+SMALLEST_INPUT, LARGEST_FACTOR = 1e-6, 1024.0  # of AWQ, so that factors are float16
 BATCH_BYTES = 2**29  # of the Hessians that GPTQ works on at once
 
 
@@ -37,24 +39,29 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """int8 codes (rows, columns), float16 scales (rows,), and what is added after dequantising."""
+    """int8 codes (rows, columns), float16 scales (rows,), and what is done after dequantising."""
 
     codes: Tensor
     scales: Tensor
+    columns: Tensor | None = None  # float16 (columns,): factors of AWQ
     correction: Correction | None = None
 
     def expanded(self) -> Tensor:
         """(rows, columns), float32"""
         weight = dequantise(self.codes, self.scales)
+        if self.columns is not None:
+            weight = weight * self.columns.to(torch.float32)
         return weight if self.correction is None else weight + self.correction.expanded()
 
 
 def quantise_all(matrices: list[Matrix], export: ExportConfig) -> dict[str, Quantised]:
     """Every matrix by its name."""
-    clamped = [replace(matrix, weight=clamp_rows(matrix.weight, export.row_clamp)) for matrix in matrices]
-    scaled = [(matrix, _scales(matrix, export)) for matrix in clamped]
-    found = dict(_codes(scaled, export))
-    return _corrected({matrix.name: matrix.weight for matrix in clamped}, found, export)
+    prepared = [replace(m, weight=prune_smallest(clamp_rows(m.weight, export.row_clamp), m.method.prune)) for m in matrices]
+    columns = {matrix.name: column_factors(matrix) for matrix in prepared}
+    divided = [_divided(matrix, columns[matrix.name]) for matrix in prepared]
+    found = dict(_codes([(matrix, _scales(matrix, export)) for matrix in divided], export))
+    multiplied = {name: replace(quantised, columns=columns[name]) for name, quantised in found.items()}
+    return _corrected({matrix.name: matrix.weight for matrix in prepared}, multiplied, export)
 
 
 def clamp_rows(weight: Tensor, deviations: float) -> Tensor:
@@ -63,6 +70,32 @@ def clamp_rows(weight: Tensor, deviations: float) -> Tensor:
         return weight
     limit = deviations * weight.std(dim=1, keepdim=True)
     return weight.clamp(-limit, limit)
+
+
+def prune_smallest(weight: Tensor, share: float) -> Tensor:
+    """(rows, columns) with the given share of it zero, those that are nearest to zero."""
+    count = int(share * weight.numel())
+    if count == 0:
+        return weight
+    return weight.masked_fill(weight.abs() <= weight.abs().flatten().kthvalue(count).values, 0)
+
+
+def column_factors(matrix: Matrix) -> Tensor | None:
+    """float16 (columns,) that multiply after dequantising: AWQ's mean |x| to the power of -alpha, relative to their geometric mean."""
+    if matrix.method.awq == 0 or matrix.inputs is None:
+        return None
+    logs = matrix.inputs.magnitude.clamp(min=SMALLEST_INPUT).log()
+    return ((logs.mean() - logs) * matrix.method.awq).exp().clamp(1 / LARGEST_FACTOR, LARGEST_FACTOR).to("cpu", torch.float16)
+
+
+def _divided(matrix: Matrix, columns: Tensor | None) -> Matrix:
+    """The matrix to round: weights divided by the factors as stored, inputs multiplied by them."""
+    if columns is None or matrix.inputs is None:
+        return matrix
+    factors = columns.to(matrix.weight)
+    inputs = matrix.inputs
+    hessian = inputs.hessian * factors * factors.unsqueeze(1)
+    return replace(matrix, weight=matrix.weight / factors, inputs=replace(inputs, hessian=hessian))
 
 
 def _scales(matrix: Matrix, export: ExportConfig) -> Tensor:
@@ -83,7 +116,7 @@ def _scales(matrix: Matrix, export: ExportConfig) -> Tensor:
 
 
 def _codes(scaled: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Iterator[tuple[str, Quantised]]:
-    """By rounding to nearest, or by GPTQ in batches of one shape."""
+    """By rounding to nearest, or by what inputs say, in batches of one shape."""
     waiting = []
     for matrix, scales in scaled:
         if matrix.method.rounding == "nearest" or matrix.inputs is None:
@@ -92,7 +125,7 @@ def _codes(scaled: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Iterato
         else:
             waiting.append((matrix, scales))
     for batch in _batches(waiting):
-        found = _by_gptq(batch, export)
+        found = _by_inputs(batch, export)
         for (matrix, scales), codes in zip(batch, found, strict=True):
             yield matrix.name, _quantised(codes, scales)
 
@@ -102,10 +135,10 @@ def _quantised(codes: Tensor, scales: Tensor) -> Quantised:
 
 
 def _batches(waiting: list[tuple[Matrix, Tensor]]) -> Iterator[list[tuple[Matrix, Tensor]]]:
-    """Matrices of one shape and width of codes, as many as fit."""
+    """Matrices of one shape, width of codes and way of rounding, as many as fit."""
 
-    def kind(item: tuple[Matrix, Tensor]) -> tuple[int, ...]:
-        return (*item[0].weight.shape, item[0].bits)
+    def kind(item: tuple[Matrix, Tensor]) -> tuple[str, ...]:
+        return (item[0].method.rounding, str(tuple(item[0].weight.shape)), str(item[0].bits))
 
     for _, group in groupby(sorted(waiting, key=kind), key=kind):
         alike = list(group)
@@ -113,12 +146,16 @@ def _batches(waiting: list[tuple[Matrix, Tensor]]) -> Iterator[list[tuple[Matrix
         yield from (alike[start : start + count] for start in range(0, len(alike), count))
 
 
-def _by_gptq(batch: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Tensor:
+def _by_inputs(batch: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Tensor:
+    """Codes by GPTQ and, where the method goes on from there, by coordinate descent."""
     weights = torch.stack([matrix.weight for matrix, _ in batch])
-    hessians = torch.stack([matrix.inputs.hessian for matrix, _ in batch if matrix.inputs is not None])
-    scales = torch.stack([scales for _, scales in batch]).to(weights)
+    hessians = torch.stack([matrix.inputs.hessian for matrix, _ in batch if matrix.inputs is not None]).to(weights)
+    scales, bits = torch.stack([scales for _, scales in batch]).to(weights), batch[0][0].bits
     settings = GPTQSettings(export.gptq_block, export.gptq_damping, export.gptq_act_order)
-    return best_of_both(weights, hessians.to(weights), scales, batch[0][0].bits, settings)
+    codes = best_of_both(weights, hessians, scales, bits, settings)
+    if batch[0][0].method.rounding == "cdquant":
+        return descend(weights, hessians, scales, bits, codes, weights.size(-1))
+    return codes
 
 
 def _corrected(weights: Mapping[str, Tensor], found: dict[str, Quantised], export: ExportConfig) -> dict[str, Quantised]:

@@ -63,11 +63,13 @@ def _bits(entry: Entry, export: ExportConfig) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How the codes of integers come about: names of config.export, and standard deviations for the largest code."""
+    """How the codes of integers come about: names of config.export, standard deviations for the largest code, AWQ's power, share of zeros."""
 
     scales: str
     clip: float
     rounding: str
+    awq: float = 0.0
+    prune: float = 0.0
 
 
 def method(entry: Entry, export: ExportConfig) -> Method:
@@ -77,4 +79,6 @@ def method(entry: Entry, export: ExportConfig) -> Method:
         ruled(export.scales, role, layer, "largest"),
         float(ruled(export.clips, role, layer, CLIP)),
         ruled(export.rounding, role, layer, "nearest"),
+        float(ruled(export.awq, role, layer, "0")),
+        float(ruled(export.prune, role, layer, "0")),
     )

@@ -11,6 +11,7 @@ from toys import CountingLoader, random_model, random_tokens, small
 
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import Config
+from pgolf_ref.config.export import ExportConfig
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import ConfigError, UserError
@@ -21,9 +22,10 @@ from pgolf_ref.quant.calibration import TrainingWindows, calibrate
 from pgolf_ref.quant.container import read_container, write_container
 from pgolf_ref.quant.gptq import row_errors
 from pgolf_ref.quant.made_text import RandomTokens
-from pgolf_ref.quant.matrices import clamp_rows
+from pgolf_ref.quant.matrices import Matrix, clamp_rows, prune_smallest, quantise_all
 from pgolf_ref.quant.order import similar_rows
 from pgolf_ref.quant.rounding import nearest
+from pgolf_ref.quant.routes import Method
 from pgolf_ref.quant.statistics import Collector, InputStatistics
 from pgolf_ref.run import run_seed, with_seed
 
@@ -41,6 +43,10 @@ METHODS = {
     "bits": ("export.packing=bits", "export.bits=['query=2', 'key=3', 'value=4', 'out=5', 'up=6', 'down=7']"),
     "ordered": ("export.packing=ordered",),
     "smallest": ("export.packing=smallest", "export.codec=smallest"),
+    "awq": ("export.awq=['mlp=0.75', 'attention=0.5']", "export.calibration_rows=8"),
+    "awq and gptq": (*GPTQ, "export.awq=['matrix=0.5']"),
+    "cdquant": (*GPTQ[1:], "export.rounding=['matrix=cdquant']"),
+    "pruned": ("export.prune=['matrix=0.05']",),
     "clamped": ("export.row_clamp=2.0",),
     "all": (*GPTQ, *SDCLIP, *LQER[:2], "export.packing=smallest"),
 }
@@ -196,6 +202,40 @@ def test_rows_are_clamped_to_their_deviation() -> None:
     assert clamp_rows(weight, 0.0) is weight
 
 
+def test_the_share_of_zeros_is_that_asked_for() -> None:
+    weight = torch.randn(16, 25, generator=torch.Generator().manual_seed(0))
+    pruned = prune_smallest(weight, 0.05)
+    assert int((pruned == 0).sum()) == 20
+    assert weight.abs()[pruned == 0].max() < pruned.abs()[pruned != 0].min()
+    assert torch.equal(pruned[pruned != 0], weight[pruned != 0])
+    assert prune_smallest(weight, 0.0) is weight
+
+
+def test_awq_spends_precision_on_columns_with_large_inputs() -> None:
+    """Weighted by the inputs the error falls; the factors are those of the formula."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.logspace(-1, 1, 64)
+    inputs = torch.randn(512, 64, generator=generator) * spread
+    statistics = InputStatistics(inputs.T @ inputs / 512, inputs.abs().mean(dim=0))
+    errors = {}
+    for alpha in (0.0, 0.5):
+        matrix = Matrix(
+            "m",
+            torch.randn(32, 64, generator=torch.Generator().manual_seed(1)),
+            4,
+            Method("largest", 12.85, "nearest", alpha),
+            statistics,
+        )
+        quantised = quantise_all([matrix], ExportConfig())["m"]
+        error = matrix.weight - quantised.expanded()
+        errors[alpha] = float(((error @ statistics.hessian) * error).sum())
+        if alpha:
+            assert quantised.columns is not None
+            expected = statistics.magnitude**-alpha
+            torch.testing.assert_close(quantised.columns.float(), expected / expected.log().mean().exp(), rtol=2e-3, atol=0)
+    assert errors[0.5] < 0.7 * errors[0.0]
+
+
 def test_the_smallest_of_packings_and_codecs_is_kept() -> None:
     config = small("export.packing=smallest", "export.codec=smallest")
     model = float_model(config)
@@ -210,7 +250,7 @@ def test_the_smallest_of_packings_and_codecs_is_kept() -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("export.rounding=['table=gptq']", "a table is only looked up"),
+        ("export.rounding=['table=gptq']", "a table is only looked up and has no inputs"),
         ("export.rounding=['mlp=sideways']", "such as matrix=gptq"),
         ("export.scales=['mlp']", "such as matrix=deviation"),
         ("export.clips=['mlp=0']", "a positive number"),

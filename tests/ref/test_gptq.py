@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pgolf_ref.quant.descent import descend
 from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, row_errors
 from pgolf_ref.quant.rounding import largest_code, nearest
 
@@ -96,3 +97,48 @@ def test_a_hessian_of_one_input_is_taken_in_single_precision() -> None:
     scales, hessian = step_sizes(weight, 6), x.mT @ x
     codes = gptq(weight, hessian, scales, 6, GPTQSettings(damping=1e-4))
     assert row_errors(weight, codes, scales, hessian).sum() < row_errors(weight, nearest(weight, scales, 6), scales, hessian).sum()
+
+
+# Coordinate descent
+
+
+def greedy(weight: Tensor, hessian: Tensor, scale: float, bits: int, codes: Tensor) -> Tensor:
+    """One row: try every column with its neighbouring codes' best, take the change that lowers the error most, until none does."""
+    limit, codes = largest_code(bits), codes.clone()
+
+    def error(candidate: Tensor) -> float:
+        e = weight - candidate * scale
+        return float(e @ hessian @ e)
+
+    while True:
+        now, best = error(codes), None
+        for column in range(len(weight)):
+            for code in range(-limit, limit + 1):
+                changed = codes.clone()
+                changed[column] = code
+                if error(changed) < now * (1 - 1e-6) and (best is None or error(changed) < error(best)):
+                    best = changed
+        if best is None:
+            return codes
+        codes = best
+
+
+def test_descent_is_that_of_a_search_over_single_codes() -> None:
+    weight, hessian = case(3, 5, 8, 2.0)
+    scales = step_sizes(weight, 3)
+    start = nearest(weight, scales, 3)
+    found = descend(weight, hessian, scales, 3, start, 100)
+    for row in range(5):
+        assert torch.equal(found[0, row], greedy(weight[0, row], hessian[0], float(scales[0, row]), 3, start[0, row]))
+
+
+def test_descent_lowers_what_gptq_leaves_and_then_changes_nothing() -> None:
+    weight, hessian = case(4, 32, 64, 2.0, batch=2)
+    hessian[1, 3, :] = hessian[1, :, 3] = 0
+    scales = step_sizes(weight, 4)
+    start = best_of_both(weight, hessian, scales, 4)
+    found = descend(weight, hessian, scales, 4, start, 500)
+    before, after = (row_errors(weight, codes, scales, hessian) for codes in (start, found))
+    assert bool((after <= before * (1 + 1e-9)).all()) and float(after.sum()) < float(before.sum())
+    assert int(found.abs().max()) <= 7
+    assert torch.equal(descend(weight, hessian, scales, 4, found, 500), found)
