@@ -106,8 +106,8 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
             config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
         )
         statistics = _calibrated(trained, loader, config, clock, log, world)
-        artifact = _export(trained.model, statistics, config, out / artifact_name(seed), clock, world)
         size = code_bytes(script)
+        artifact = _export(trained.model, statistics, config, out / artifact_name(seed), size, clock, world)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)
         if len(artifact) + size > config.export.cap_bytes:
@@ -182,11 +182,13 @@ def _calibrated(
     return statistics
 
 
-def _export(model: GPT, statistics: dict[str, InputStatistics], config: Config, path: Path, clock: Clock, world: World) -> bytes:
-    """Write the artifact on rank 0, then read it back on every rank."""
+def _export(
+    model: GPT, statistics: dict[str, InputStatistics], config: Config, path: Path, size: int, clock: Clock, world: World
+) -> bytes:
+    """Write the artifact on rank 0, then read it back on every rank; `size` is that of the code beside it."""
     with clock.phase("export"):
         if world.is_main:
-            write_bytes(path, export_model(model, config, statistics))
+            write_bytes(path, export_model(model, config, statistics, config.export.cap_bytes - size))
         world.agree(0.0)
     return path.read_bytes()
 

@@ -15,6 +15,7 @@ PACKINGS = ("bytes", "bits", "ordered", "smallest")
 SCALES = ("largest", "search", "deviation", "hessian")
 ROUNDINGS = ("nearest", "gptq", "cdquant")
 CORRECTIONS = ("asymmetric", "symmetric")
+FITS = ("none", "ones", "clips")
 CALIBRATIONS = ("training", "generated", "random", "gibbs")
 FAMILIES = {
     "attention": ("query", "key", "value", "out"),
@@ -67,6 +68,7 @@ class ExportConfig:
     codec: str = "brotli"
     packing: str = "bytes"  # of codes
     cap_bytes: int = 16_000_000  # code + artifact
+    fit: str = "none"  # what is changed until code and artifact are within the cap
 
     @property
     def calibrates(self) -> bool:
@@ -88,7 +90,7 @@ def ruled(texts: Sequence[str], role: str, layer: int | None, default: str) -> s
 
 def problems(export: ExportConfig) -> list[str]:
     """Every rule that the section breaks."""
-    named = {"lqer_form": CORRECTIONS, "calibration": CALIBRATIONS, "codec": CODECS, "packing": PACKINGS}
+    named = {"lqer_form": CORRECTIONS, "calibration": CALIBRATIONS, "codec": CODECS, "packing": PACKINGS, "fit": FITS}
     not_negative = ("hessian_share", "row_clamp", "gptq_damping", "lqer_rank", "lqer_top", "reserve_seconds")
     wanted = {
         "positive": ("cap_bytes", "gptq_block", "lqer_group", "calibration_rows"),

@@ -22,6 +22,7 @@ from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.arrays import Arrays, decode, encode, encode_integers
 from pgolf_ref.quant.container import CODECS, ContainerError, read_container, write_container
+from pgolf_ref.quant.fit import fit_clips, fit_ones
 from pgolf_ref.quant.matrices import Matrix, Quantised, quantise_all
 from pgolf_ref.quant.routes import Form, method, route
 from pgolf_ref.quant.statistics import InputStatistics
@@ -31,19 +32,39 @@ PER_BYTE = 8  # parameters that a byte of an artifact can stand for, at most
 PACKINGS = ("bytes", "bits", "ordered")
 
 
-def export_model(model: GPT, config: Config, statistics: Mapping[str, InputStatistics] | None = None) -> bytes:
-    """The bytes of the artifact; statistics of the inputs of matrices, by name, for the methods that need them."""
-    return write_quantised(model, config, quantised_matrices(model, config, statistics or {}))
+def export_model(
+    model: GPT, config: Config, statistics: Mapping[str, InputStatistics] | None = None, room: int | None = None
+) -> bytes:
+    """The bytes of the artifact; statistics of the inputs of matrices, by name, for the methods that need them.
+
+    `room` in bytes is what `export.fit` makes the artifact fit into.
+    """
+
+    def quantise(wider: float = 1.0) -> Mapping[str, Quantised]:
+        return quantised_matrices(model, config, statistics or {}, wider)
+
+    def write(codes: Mapping[str, Quantised]) -> bytes:
+        return write_quantised(model, config, codes)
+
+    if room is not None and config.export.fit == "ones":
+        return fit_ones(quantise(), write, room)
+    if room is not None and config.export.fit == "clips":
+        return fit_clips(quantise, write, room)
+    return write(quantise())
 
 
-def quantised_matrices(model: GPT, config: Config, statistics: Mapping[str, InputStatistics]) -> dict[str, Quantised]:
-    """Every parameter that is stored as integers."""
+def quantised_matrices(
+    model: GPT, config: Config, statistics: Mapping[str, InputStatistics], wider: float = 1.0
+) -> dict[str, Quantised]:
+    """Every parameter that is stored as integers; clips are times `wider`."""
     parameters, matrices = dict(model.named_parameters()), []
     for name, entry in registry(model).items():
         way = route(entry, config)
         if way.form is Form.INTEGER:
             weight = parameters[name].detach().to(torch.float32)
-            matrices.append(Matrix(name, weight, way.bits, method(entry, config.export), statistics.get(name)))
+            how = method(entry, config.export)
+            how = dataclasses.replace(how, clip=how.clip * wider)
+            matrices.append(Matrix(name, weight, way.bits, how, statistics.get(name)))
     return quantise_all(matrices, config.export)
 
 

@@ -233,7 +233,7 @@ def test_awq_spends_precision_on_columns_with_large_inputs() -> None:
             assert quantised.columns is not None
             expected = statistics.magnitude**-alpha
             torch.testing.assert_close(quantised.columns.float(), expected / expected.log().mean().exp(), rtol=2e-3, atol=0)
-    assert errors[0.5] < 0.7 * errors[0.0]
+    assert errors[0.5] < 0.9 * errors[0.0]
 
 
 def test_the_smallest_of_packings_and_codecs_is_kept() -> None:

@@ -1,0 +1,78 @@
+"""An artifact that fits into a number of bytes: the least change of the codes for which it does.
+
+ones    the fewest codes of +-1 become zero, those first whose loss is least (selective pruning of PR 1019)
+clips   the largest codes stand for more standard deviations, by the smallest factor, so that codes repeat more (of SDClip)
+
+Sizes are those of whole artifacts as they are written. Invariants: what fits is left as it is; what cannot be made to fit, too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pgolf_ref.quant.matrices import Quantised
+
+WIDEST, PRECISION = 4.0, 1 / 256  # of the factor of clips
+
+Codes = Mapping[str, Quantised]
+
+
+def fit_ones(codes: Codes, write: Callable[[Codes], bytes], room: int) -> bytes:
+    """The artifact with as few codes pruned as possible: bisection over their number."""
+    order = _cheapest_first(codes)
+    found = smallest(lambda count: write(without(codes, order[:count])), 0, len(order), room)
+    return found or write(codes)
+
+
+def fit_clips(quantise: Callable[[float], Codes], write: Callable[[Codes], bytes], room: int) -> bytes:
+    """The artifact with clips times as small a factor as possible: bisection in steps of PRECISION."""
+    found = smallest(lambda step: write(quantise(1 + step * PRECISION)), 0, round((WIDEST - 1) / PRECISION), room)
+    return found or write(quantise(1.0))
+
+
+def smallest(made: Callable[[int], bytes], low: int, high: int, room: int) -> bytes | None:
+    """What `made` gives for the smallest number from low to high for which it fits, if sizes fall; None if it never does."""
+    best = made(low)
+    if len(best) <= room:
+        return best
+    best = made(high)
+    if len(best) > room:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        data = made(middle)
+        if len(data) <= room:
+            high, best = middle, data
+        else:
+            low = middle
+    return best
+
+
+def without(codes: Codes, places: Tensor) -> dict[str, Quantised]:
+    """The codes with zeros at places of `_cheapest_first`."""
+    found, start = {}, 0
+    for name, matrix in codes.items():
+        mine = places[(places >= start) & (places < start + matrix.codes.numel())] - start
+        start += matrix.codes.numel()
+        flat = matrix.codes.flatten().clone()
+        flat[mine] = 0
+        found[name] = replace(matrix, codes=flat.view(matrix.codes.shape))
+    return found
+
+
+def _cheapest_first(codes: Codes) -> Tensor:
+    """Places of all codes of +-1 in all matrices, one after the other, by the square of what they stand for."""
+    places, costs, start = [], [], 0
+    for matrix in codes.values():
+        unit = matrix.scales.to(torch.float32).unsqueeze(1).expand(matrix.codes.shape)
+        if matrix.columns is not None:
+            unit = unit * matrix.columns.to(torch.float32)
+        ones = (matrix.codes.abs() == 1).flatten().nonzero().flatten()
+        places.append(ones + start)
+        costs.append(unit.flatten()[ones].square())
+        start += matrix.codes.numel()
+    if not places:
+        return torch.zeros(0, dtype=torch.int64)
+    return torch.cat(places)[torch.cat(costs).argsort(stable=True)]

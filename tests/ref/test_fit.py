@@ -1,0 +1,71 @@
+"""Artifacts that are made to fit into a number of bytes."""
+
+import pytest
+import torch
+from toys import random_model, small
+
+from pgolf_ref.config import Config
+from pgolf_ref.quant.artifact import export_model, load_model, quantised_matrices, write_quantised
+from pgolf_ref.quant.container import read_container
+from pgolf_ref.quant.fit import smallest, without
+
+# Codes of a few values, so that some are +-1.
+COARSE = ("export.matrix_bits=4", "export.embedding_bits=4", "export.scales=['matrix=deviation', 'embedding=deviation']")
+
+
+def plain(*overrides: str) -> tuple[Config, int]:
+    config = small(*COARSE, *overrides)
+    return config, len(export_model(random_model(config), config))
+
+
+@pytest.mark.parametrize("way", ["ones", "clips"])
+def test_the_artifact_fits_and_what_fits_is_left_alone(way: str) -> None:
+    config, size = plain(f"export.fit={way}")
+    model = random_model(config)
+    whole = export_model(model, config)
+    assert export_model(model, config, room=size) == whole
+    data = export_model(model, config, room=size - 100)
+    assert size - 400 <= len(data) <= size - 100
+    load_model(data)
+
+
+def test_the_fewest_codes_are_pruned_and_only_ones() -> None:
+    """One code fewer would not fit; the zeroed ones stand for no more than any that is left."""
+    config, size = plain("export.fit=ones")
+    model = random_model(config)
+    codes = quantised_matrices(model, config, {})
+    data = export_model(model, config, room=size - 100)
+    before, after = (
+        torch.cat([torch.from_numpy(found[f"{name}:codes"]).flatten() for name in codes])
+        for found in (read_container(artifact)[0] for artifact in (export_model(model, config), data))
+    )
+    units = torch.cat([matrix.scales.float()[:, None].expand(matrix.codes.shape).flatten() for matrix in codes.values()])
+    changed = before != after
+    count = int(changed.sum())
+    assert bool((before[changed].abs() == 1).all()) and not after[changed].any()
+    assert units[changed].max() <= units[(after.abs() == 1)].min()
+    order = (before.abs() == 1).nonzero().flatten()
+    order = order[units[order].square().argsort(stable=True)]
+    assert write_quantised(model, config, without(codes, order[:count])) == data
+    assert len(write_quantised(model, config, without(codes, order[: count - 1]))) > size - 100
+
+
+def test_what_cannot_fit_is_left_as_it_is() -> None:
+    for way in ("ones", "clips"):
+        config, _ = plain(f"export.fit={way}")
+        model = random_model(config)
+        assert export_model(model, config, room=100) == export_model(model, config)
+
+
+def test_the_smallest_number_that_fits_is_found() -> None:
+    tried = []
+
+    def made(number: int) -> bytes:
+        tried.append(number)
+        return bytes(1000 - number)
+
+    for room, expected in ((1000, 0), (999, 1), (700, 300), (0, 1000)):
+        found = smallest(made, 0, 1000, room)
+        assert found is not None and len(found) == 1000 - expected
+    assert smallest(made, 0, 1000, -1) is None
+    assert len(tried) < 60
