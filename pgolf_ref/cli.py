@@ -156,6 +156,35 @@ def recipes(form: str) -> None:
     click.echo(as_json() if form == "json" else as_text())
 
 
+@cli.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--recipe", required=True, help="Name of a recipe, or a .toml file: how the artifact is scored.")
+@click.option("--data", help="Data folder; replaces data.path of the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
+@click.option("--losses", type=click.Path(path_type=Path), help="Write tokens, bytes and nats of every position to this .npz file.")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Write the replay of the last pass to this .jsonl file.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def evaluate(
+    artifact: Path, recipe: str, data: str | None, overrides: tuple[str, ...], losses: Path | None, ledger: Path | None, form: str
+) -> None:
+    """Score an artifact in every way that a recipe asks for; the last is the claim."""
+    from pgolf_ref.config import load_recipe
+    from pgolf_ref.distributed import World
+    from pgolf_ref.evaluate import command
+
+    config = load_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
+    world = World.from_environment(config.run.device)
+    with _progress() as progress:
+        result = command.evaluate_artifact(artifact, config, world, progress)
+    if world.is_main:
+        if losses is not None:
+            command.write_losses(result, losses)
+        if ledger is not None:
+            command.write_replay(result, ledger)
+        click.echo(command.as_json(result) if form == "json" else command.as_text(result))
+    world.close()
+
+
 def _seeds(text: str) -> list[int]:
     try:
         seeds = [int(part) for part in text.split(",")]

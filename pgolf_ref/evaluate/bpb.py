@@ -25,6 +25,9 @@ class ByteCounts(Protocol):
     def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
         """Bytes of the tokens first to end of a stream; first is at least 1."""
 
+    def by_position(self, stream: NDArray[Any]) -> NDArray[np.int64]:
+        """Bytes of every token after the first: int64 (tokens - 1,)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
@@ -35,6 +38,9 @@ class Sidecar:
 
     def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
         return int(self.counts[first:end].sum(dtype=np.int64))
+
+    def by_position(self, stream: NDArray[Any]) -> NDArray[np.int64]:
+        return np.asarray(self.counts[1 : len(stream)], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class ByteTable:
 
     def bytes_between(self, stream: NDArray[Any], first: int, end: int) -> int:
         return self.total_bytes(stream[first - 1 : end])
+
+    def by_position(self, stream: NDArray[Any]) -> NDArray[np.int64]:
+        return self.target_bytes(stream[:-1], stream[1:])
 
     def target_bytes(self, previous: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.int64]:
         """Bytes of each target, given the token before it."""
