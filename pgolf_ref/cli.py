@@ -185,6 +185,42 @@ def evaluate(
     world.close()
 
 
+@cli.command()
+@click.option("--recipe", required=True, help="The baseline: name of a recipe, or a .toml file.")
+@click.option("--toggles", "toggles_file", type=click.Path(path_type=Path), required=True, help="TOML file of [[toggle]] tables.")
+@click.option("--seeds", default="42,314,999", show_default=True, help="One run per toggle and seed.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; finished runs in it are kept.")
+@click.option("--data", help="Data folder; replaces data.path of the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value in all runs; repeatable.")
+@click.option("--scale", type=click.Choice(("full", "tiny")), default="full", show_default=True, help="tiny: seconds on a CPU.")
+def ablate(
+    recipe: str, toggles_file: Path, seeds: str, out: Path, data: str | None, overrides: tuple[str, ...], scale: str
+) -> None:
+    """Compare a recipe with itself, one toggle at a time: bits per byte, time per step, bytes."""
+    from pgolf_ref import ablation
+    from pgolf_ref.config import load_recipe
+    from pgolf_ref.config.scale import tiny
+    from pgolf_ref.distributed import World
+    from pgolf_ref.files import write_json, write_text
+
+    toggles = [ablation.Toggle(ablation.BASELINE, ()), *ablation.read_toggles(toggles_file)]
+    shared = [*overrides, *([f"data.path={data}"] if data is not None else [])]
+    loaded = {toggle: load_recipe(recipe, [*shared, *toggle.overrides]) for toggle in toggles}
+    configs = {toggle: tiny(config) if scale == "tiny" else config for toggle, config in loaded.items()}
+    numbers = _seeds(seeds)
+    world = World.from_environment(configs[toggles[0]].run.device)
+    arms = []
+    with _progress() as progress:
+        for arm in ablation.ablate(configs, numbers, out, world):
+            arms.append(arm)
+            progress(f"{len(arms)} of {len(toggles)} done", arm.toggle.name)
+    world.close()
+    if world.is_main:
+        write_json(out / "ablation.json", ablation.rows(arms))
+        write_text(out / "ablation.md", ablation.table(arms))
+        click.echo(ablation.table(arms) + str(out / "ablation.md"))
+
+
 def _seeds(text: str) -> list[int]:
     try:
         seeds = [int(part) for part in text.split(",")]
