@@ -112,11 +112,11 @@ def test_the_list_tells_what_is_known_of_each_recipe(capsys: pytest.CaptureFixtu
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert set(rows) == set(recipe_names())
     assert all(row["source"] and row["published"] and row["artifact_bytes"] for name, row in rows.items() if name != "tiny")
-    assert rows["naive"]["assumed"] == [] and rows["sp8192"]["assumed"]
+    assert rows["naive"]["assumed"] == [] and rows["caseops"]["assumed"]
 
 
 def test_assumptions_have_to_be_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--recipe", "sp8192", "--out", str(tmp_path / "out")]) == FAILED
+    assert main(["run", "--recipe", "caseops", "--out", str(tmp_path / "out")]) == FAILED
     assert "--accept-assumptions" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
