@@ -29,6 +29,7 @@ from pgolf_ref.model.kernels import chosen, described
 from pgolf_ref.optim.averages import Averages
 from pgolf_ref.optim.freezing import Freezer, frozen_blocks
 from pgolf_ref.optim.groups import Optimizers
+from pgolf_ref.optim.meta_step import MetaStep
 from pgolf_ref.optim.plateau import Plateau
 from pgolf_ref.optim.qat import RoundedMatrices
 from pgolf_ref.optim.schedule import Place, Rates, progress, rates
@@ -180,6 +181,7 @@ class _Trainer:
         self._optimizers = Optimizers(self._objective, config.optim, world)
         self._averages = Averages(self.model.parameters(), config.optim)
         self._freezer, self._matrices = Freezer(model), RoundedMatrices(model, config)
+        self._meta = MetaStep(model, config, loader, world)
         self._plateau = Plateau(config.optim.plateau, config.optim.plateau_gain, world) if config.optim.plateau else None
         self._highest = torch.zeros((), device=world.device)  # loss since it was last looked at
         self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
@@ -220,6 +222,7 @@ class _Trainer:
         state |= prefixed("optimizers", self._optimizers.state_dict())
         state |= prefixed("average", self._averages.state_dict())
         state |= prefixed("plateau", self._plateau.state_dict() if self._plateau else {})
+        state |= prefixed("meta", self._meta.state_dict())
         return state | prefixed("random", random_state(self.world.device))
 
     @torch.no_grad()
@@ -230,6 +233,7 @@ class _Trainer:
         self._averages.load_state_dict(under("average", state))
         if self._plateau:
             self._plateau.load_state_dict(under("plateau", state))
+        self._meta.load_state_dict(under("meta", state))
         restore_random_state(under("random", state), self.world.device)
 
     def step(self, step: int, fraction: float) -> Tensor:
@@ -238,11 +242,13 @@ class _Trainer:
         self.model.begin(fraction)
         with self._matrices.rounded(fraction):
             total = self._gradients(step, stage(self.config, fraction))
+        self._meta.add_gradients(step, fraction, stage(self.config, fraction))
         self._fill_gradients()
         self.world.sum_gradients(self._objective.parameters())
         now = self.rates(step, fraction)
         with self._freezer.held(frozen_blocks(fraction, self.config.curriculum.unfreeze, self.config.model.layers)):
             self._optimizers.step(now.lr, now.momentum, now.decay)
+            self._meta.move(step, fraction, stage(self.config, fraction))
         self._optimizers.zero_grad()
         self._highest = torch.maximum(self._highest, total)
         return total

@@ -12,6 +12,7 @@ from pgolf_ref.config.embedding import EmbeddingConfig, HashConfig, HeadConfig
 from pgolf_ref.config.evaluate import EvaluateConfig, LoRAConfig, TTTConfig
 from pgolf_ref.config.export import CODECS, ExportConfig
 from pgolf_ref.config.losses import LossConfig
+from pgolf_ref.config.meta import MetaConfig
 from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.optim import OptimConfig
 from pgolf_ref.config.recipes import Recipe, load_recipe, read_recipe, recipe_names
@@ -37,6 +38,7 @@ __all__ = [
     "HeadConfig",
     "LoRAConfig",
     "LossConfig",
+    "MetaConfig",
     "ModelConfig",
     "OptimConfig",
     "Recipe",

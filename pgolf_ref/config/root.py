@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pgolf_ref.config import curriculum, data, evaluate, export, model, optim, run
+from pgolf_ref.config import curriculum, data, evaluate, export, meta, model, optim, run
 from pgolf_ref.config.checks import broken
 from pgolf_ref.config.curriculum import CurriculumConfig
 from pgolf_ref.config.data import DataConfig
@@ -10,6 +10,7 @@ from pgolf_ref.config.embedding import embedding_rules
 from pgolf_ref.config.evaluate import EvaluateConfig, TTTConfig
 from pgolf_ref.config.export import ExportConfig
 from pgolf_ref.config.losses import LossConfig, loss_rules
+from pgolf_ref.config.meta import MetaConfig
 from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.optim import OptimConfig
 from pgolf_ref.config.run import RunConfig
@@ -29,6 +30,7 @@ class Config:
     ttt: TTTConfig = field(default_factory=TTTConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    meta: MetaConfig = field(default_factory=MetaConfig)
 
     @property
     def training_seconds(self) -> float:
@@ -51,6 +53,7 @@ def problems_of(config: Config) -> list[str]:
         *export.problems(config.export),
         *evaluate.problems(config.evaluate),
         *evaluate.ttt_problems(config.ttt),
+        *meta.problems(config.meta),
         *curriculum.problems(config.curriculum, config.data.seq_len, config.data.slots),
     ]
     return found or between(config)
@@ -66,8 +69,14 @@ def between(config: Config) -> list[str]:
                 "export.reserve_seconds must be less than run.budget_seconds",
                 not config.run.budget_seconds or config.export.reserve_seconds < config.run.budget_seconds,
             ),
+            ("meta.split random needs two rows in a slot of data.batch_tokens", not _split(config) or config.data.rows > 1),
             *evaluate.evaluation_rules(config.evaluate, config.ttt, length, shape),
             *embedding_rules(shape.embedding, shape.head, shape.dim, shortest),
             *loss_rules(config.losses, shape.vocab_size, shortest, shape.embedding.hash.rows),
         ]
     )
+
+
+def _split(config: Config) -> bool:
+    """Whether meta-learning divides the rows of a slot."""
+    return config.meta.every > 0 and config.meta.split == "random"

@@ -45,6 +45,10 @@ class ThreadWorld(World):
     def gather(self, share: Tensor) -> Tensor:
         return torch.cat(self.exchange.all(self.rank, share))
 
+    def agree(self, value: float) -> float:
+        shared: float = self.exchange.all(self.rank, value)[0]
+        return shared
+
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         for parameter in parameters:
             if parameter.grad is not None:
