@@ -9,6 +9,7 @@ from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.root import Config
 
 HEADS, HEAD_DIM, SEQ_LEN, ROWS, STEPS = 4, 16, 64, 2, 20
+CALIBRATION_ROWS = 16
 TERNARY_GROUP, TABLE_DIM, HASH_ROWS, WINDOW, STRIDE, LORA_RANK = 16, 8, 64, 12, 16, 4
 
 
@@ -29,7 +30,10 @@ def tiny(config: Config) -> Config:
         slots=tuple(_scaled(slots, data.slots / config.data.slots) for slots in config.curriculum.slots),
     )
     model = _model(config.model)
-    return replace(config, model=model, data=data, optim=optim, run=run, evaluate=evaluate, ttt=ttt, curriculum=curriculum)
+    export = replace(config.export, calibration_rows=min(config.export.calibration_rows, CALIBRATION_ROWS), reserve_seconds=0.0)
+    return replace(
+        config, export=export, model=model, data=data, optim=optim, run=run, evaluate=evaluate, ttt=ttt, curriculum=curriculum
+    )
 
 
 def _scaled(count: int, shrink: float) -> int:
