@@ -96,7 +96,7 @@ def train(
     model.backend = chosen(config.run.attention, world.device.type, _activation_dtype(config.run), documents)
     if vocabulary is not None:
         model.use_vocabulary(vocabulary)
-    trainer = _Trainer(config, model, loader, world)
+    trainer = Trainer(config, model, loader, world)
     _describe(log, config, model, world, resumed)
     trainer.warm_up()
     with clock.phase("train", config.training_seconds) as phase:
@@ -124,7 +124,7 @@ class _Loop:
     """Steps with what is reported and kept between them."""
 
     def __init__(
-        self, trainer: "_Trainer", phase: Phase, log: Log, validate: Validate | None, checkpoints: Checkpoints | None
+        self, trainer: "Trainer", phase: Phase, log: Log, validate: Validate | None, checkpoints: Checkpoints | None
     ) -> None:
         self._trainer, self._phase, self._log, self._validate, self._checkpoints = trainer, phase, log, validate, checkpoints
         self._run = trainer.config.run
@@ -168,7 +168,7 @@ class _Loop:
             self._checkpoints.write(Reached(step, fraction, self._phase.seconds, *self._log.size), state)
 
 
-class _Trainer:
+class Trainer:
     """What a step changes, and how."""
 
     def __init__(self, config: Config, model: GPT, loader: Loader, world: World) -> None:
