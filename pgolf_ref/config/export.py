@@ -13,7 +13,7 @@ from pgolf_ref.config.checks import broken, choices, ranges
 CODECS = ("brotli", "zstd", "lzma", "zlib", "smallest")
 PACKINGS = ("bytes", "bits", "ordered", "smallest")
 SCALES = ("largest", "search", "deviation", "hessian")
-ROUNDINGS = ("nearest", "gptq", "cdquant")
+ROUNDINGS = ("nearest", "gptq", "cdquant", "qronos")
 CORRECTIONS = ("asymmetric", "symmetric")
 FITS = ("none", "ones", "clips")
 CALIBRATIONS = ("training", "generated", "random", "gibbs")
@@ -58,6 +58,7 @@ class ExportConfig:
     gptq_block: int = 128
     gptq_damping: float = 0.002
     gptq_act_order: bool = True
+    qronos_passes: int = 3  # in which inputs are collected anew behind matrices as they are rounded by then
     lqer_rank: int = 0  # of corrections; 0 = none
     lqer_top: int = 3  # matrices that get one, those with the largest error
     lqer_form: str = "asymmetric"
@@ -73,7 +74,7 @@ class ExportConfig:
     @property
     def calibrates(self) -> bool:
         """Whether the export looks at inputs of matrices."""
-        needing = {"gptq", "cdquant", "hessian"}
+        needing = {"gptq", "cdquant", "qronos", "hessian"}
         return bool(self.awq) or any(rule.value in needing for texts in (self.rounding, self.scales) for rule in rules(texts))
 
 
@@ -93,7 +94,7 @@ def problems(export: ExportConfig) -> list[str]:
     named = {"lqer_form": CORRECTIONS, "calibration": CALIBRATIONS, "codec": CODECS, "packing": PACKINGS, "fit": FITS}
     not_negative = ("hessian_share", "row_clamp", "gptq_damping", "lqer_rank", "lqer_top", "reserve_seconds")
     wanted = {
-        "positive": ("cap_bytes", "gptq_block", "lqer_group", "calibration_rows"),
+        "positive": ("cap_bytes", "qronos_passes", "gptq_block", "lqer_group", "calibration_rows"),
         "0 or more": not_negative,
         "from 2 to 8": ("matrix_bits", "embedding_bits"),
     }

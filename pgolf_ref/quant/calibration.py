@@ -4,6 +4,7 @@ the model alone, so that validation tokens cannot reach the statistics.
 Invariants: rows are the same for any number of ranks, which share them in turn; calibration ends when its phase has no time left.
 """
 
+import copy
 from typing import Protocol
 
 import torch
@@ -11,14 +12,16 @@ from torch import Tensor
 
 from pgolf_ref.clock import Phase
 from pgolf_ref.config import Config
+from pgolf_ref.config.export import rules
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.data.prefetch import Prefetching
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.model.gpt import GPT
+from pgolf_ref.quant.artifact import quantised_matrices
 from pgolf_ref.quant.made_text import GeneratedText, GibbsText, RandomTokens
 from pgolf_ref.quant.routes import Form, method, route
-from pgolf_ref.quant.statistics import Collector, InputStatistics
+from pgolf_ref.quant.statistics import Collector, InputStatistics, PairedCollector
 from pgolf_ref.registry import registry
 
 PASS_TOKENS = 8192
@@ -61,17 +64,38 @@ def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: W
         return {}
     if world.agree(phase.remaining) == 0:
         raise UserError("no time is left for calibration: give it some of the training budget with export.reserve_seconds")
+    names = wanted(model, config)
+    found = _collected(Collector(model, names), source, config, phase, world)
+    for _ in range(config.export.qronos_passes if "qronos" in {rule.value for rule in rules(config.export.rounding)} else 0):
+        if world.agree(phase.remaining) > 0:
+            found = _collected(PairedCollector(model, _rounded(model, config, found), names), source, config, phase, world)
+    return found
+
+
+def _collected(
+    collector: Collector | PairedCollector, source: Source, config: Config, phase: Phase, world: World
+) -> dict[str, InputStatistics]:
+    """Over the rows of the calibration, as far as the time goes and at least over the first."""
     rows = config.export.calibration_rows
     per_pass = max(1, min(PASS_TOKENS // config.data.seq_len, rows // world.size))
-    collector = Collector(model, wanted(model, config))
     for first in range(0, rows, per_pass * world.size):
-        if world.agree(phase.remaining) == 0:
+        if first and world.agree(phase.remaining) == 0:
             break
         mine = first + world.rank * per_pass
         # A rank without a share of the last pass takes part with a weight of 0, so that all know the same matrices.
         tokens = source.rows(mine if mine < rows else 0, max(1, min(per_pass, rows - mine)))
         collector.count(tokens.to(world.device), 1.0 if mine < rows else 0.0)
     return collector.statistics(world)
+
+
+def _rounded(model: GPT, config: Config, found: dict[str, InputStatistics]) -> GPT:
+    """A copy that computes with the weights as these statistics round them."""
+    copied = copy.deepcopy(model)
+    parameters = dict(copied.named_parameters())
+    with torch.no_grad():
+        for name, quantised in quantised_matrices(model, config, found).items():
+            parameters[name].copy_(quantised.expanded())
+    return copied
 
 
 def wanted(model: GPT, config: Config) -> set[str]:

@@ -55,6 +55,30 @@ def best_of_both(weight: Tensor, hessian: Tensor, scales: Tensor, bits: int, set
     return torch.where(worse.unsqueeze(-1), plain, shifted)
 
 
+def qronos(
+    weight: Tensor, hessian: Tensor, cross: Tensor, scales: Tensor, bits: int, settings: GPTQSettings | None = None
+) -> Tensor:
+    """Codes for inputs that earlier rounding has changed (Qronos, Zhang et al. 2025): the least error of Q x~ against W x.
+
+    `hessian` is the mean of x~ x~^T, `cross` that of x~ x^T, both (batch, columns, columns). The first column corrects what the change
+    of the inputs does, the others given; from then on it is GPTQ of the weights that best undo the change. Rows in which rounding to
+    nearest leaves the smaller error are rounded to nearest.
+    """
+    chosen = settings or GPTQSettings()
+    diagonal = torch.diagonal(hessian, dim1=-2, dim2=-1)
+    dead, order = diagonal == 0, _order(hessian, chosen.act_order)
+    drift = weight @ (cross - hessian).mT
+    damped = hessian + torch.diag_embed(chosen.damping * diagonal.mean(dim=-1, keepdim=True) + dead.to(hessian.dtype))
+    wanted = (weight + torch.linalg.solve(damped, drift, left=False)).masked_fill(dead.unsqueeze(-2), 0)
+    corrected = weight + drift / torch.where(dead, torch.inf, diagonal).unsqueeze(-2)
+    first = corrected.gather(-1, order[..., :1].unsqueeze(-2).expand(*weight.shape[:-1], 1)).squeeze(-1)
+    work = _by_column(wanted, order).mT.contiguous()
+    codes = _rounded(work, _feedback(hessian, dead, order, chosen.damping), scales, bits, chosen.block, first)
+    shifted, plain = _by_column(codes.mT, order.argsort(dim=-1)), nearest(weight, scales, bits)
+    worse = row_errors(wanted, shifted, scales, hessian) > row_errors(wanted, plain, scales, hessian)
+    return torch.where(worse.unsqueeze(-1), plain, shifted)
+
+
 def _order(hessian: Tensor, act_order: bool) -> Tensor:
     diagonal = torch.diagonal(hessian, dim1=-2, dim2=-1)
     if act_order:
@@ -79,9 +103,11 @@ def _feedback(hessian: Tensor, dead: Tensor, order: Tensor, damping: float) -> T
     return (lower / torch.diagonal(lower, dim1=-2, dim2=-1).unsqueeze(-2)).flip(-1, -2)
 
 
-def _rounded(work: Tensor, feedback: Tensor, scales: Tensor, bits: int, block: int) -> Tensor:
-    """Codes (batch, columns, rows) of weights of that shape, from the first column to the last."""
+def _rounded(work: Tensor, feedback: Tensor, scales: Tensor, bits: int, block: int, first_target: Tensor | None = None) -> Tensor:
+    """Codes (batch, columns, rows) of weights of that shape, from the first column to the last; the first may have another target."""
     columns, target = work.size(1), work.clone()
+    if first_target is not None:
+        target[:, 0] = first_target
     codes, errors, steps = torch.empty_like(work), torch.empty_like(work), steps_of(scales)
     for start in range(0, columns, block):
         end = min(start + block, columns)

@@ -14,7 +14,7 @@ from torch import Tensor
 from pgolf_ref.config.export import ExportConfig
 from pgolf_ref.errors import UserError
 from pgolf_ref.quant.descent import descend
-from pgolf_ref.quant.gptq import GPTQSettings, best_of_both
+from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, qronos
 from pgolf_ref.quant.low_rank import Correction, asymmetric, symmetric
 from pgolf_ref.quant.rounding import nearest
 from pgolf_ref.quant.routes import Method
@@ -94,8 +94,9 @@ def _divided(matrix: Matrix, columns: Tensor | None) -> Matrix:
         return matrix
     factors = columns.to(matrix.weight)
     inputs = matrix.inputs
-    hessian = inputs.hessian * factors * factors.unsqueeze(1)
-    return replace(matrix, weight=matrix.weight / factors, inputs=replace(inputs, hessian=hessian))
+    both = factors * factors.unsqueeze(1)
+    cross = None if inputs.cross is None else inputs.cross * both
+    return replace(matrix, weight=matrix.weight / factors, inputs=replace(inputs, hessian=inputs.hessian * both, cross=cross))
 
 
 def _scales(matrix: Matrix, export: ExportConfig) -> Tensor:
@@ -152,6 +153,9 @@ def _by_inputs(batch: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Tens
     hessians = torch.stack([matrix.inputs.hessian for matrix, _ in batch if matrix.inputs is not None]).to(weights)
     scales, bits = torch.stack([scales for _, scales in batch]).to(weights), batch[0][0].bits
     settings = GPTQSettings(export.gptq_block, export.gptq_damping, export.gptq_act_order)
+    crosses = [m.inputs.cross for m, _ in batch if m.inputs is not None and m.inputs.cross is not None]
+    if batch[0][0].method.rounding == "qronos" and len(crosses) == len(batch):
+        return qronos(weights, hessians, torch.stack(crosses).to(weights), scales, bits, settings)
     codes = best_of_both(weights, hessians, scales, bits, settings)
     if batch[0][0].method.rounding == "cdquant":
         return descend(weights, hessians, scales, bits, codes, weights.size(-1))

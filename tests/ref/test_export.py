@@ -46,6 +46,7 @@ METHODS = {
     "awq": ("export.awq=['mlp=0.75', 'attention=0.5']", "export.calibration_rows=8"),
     "awq and gptq": (*GPTQ, "export.awq=['matrix=0.5']"),
     "cdquant": (*GPTQ[1:], "export.rounding=['matrix=cdquant']"),
+    "qronos": (*GPTQ[1:], "export.rounding=['matrix=qronos']", "export.qronos_passes=2"),
     "pruned": ("export.prune=['matrix=0.05']",),
     "clamped": ("export.row_clamp=2.0",),
     "all": (*GPTQ, *SDCLIP, *LQER[:2], "export.packing=smallest"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pgolf_ref.quant.descent import descend
-from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, row_errors
+from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, gptq, qronos, row_errors
 from pgolf_ref.quant.rounding import largest_code, nearest
 
 
@@ -142,3 +142,59 @@ def test_descent_lowers_what_gptq_leaves_and_then_changes_nothing() -> None:
     assert bool((after <= before * (1 + 1e-9)).all()) and float(after.sum()) < float(before.sum())
     assert int(found.abs().max()) <= 7
     assert torch.equal(descend(weight, hessian, scales, 4, found, 500), found)
+
+
+# Qronos
+
+
+def one_by_one(weight: Tensor, inputs: Tensor, changed: Tensor, scale: float, bits: int) -> Tensor:
+    """One row, by the two steps of the paper: correct with the next column, then move the free ones to where the error is least."""
+    limit, work, codes = largest_code(bits), weight.clone(), torch.zeros_like(weight)
+    wanted = inputs @ weight
+    for column in range(len(weight)):
+        rest = wanted - changed[:, :column] @ (codes[:column] * scale) - changed[:, column + 1 :] @ work[column + 1 :]
+        best = changed[:, column] @ rest / changed[:, column].square().sum()
+        codes[column] = (best / scale).round().clamp(-limit, limit)
+        left = wanted - changed[:, : column + 1] @ (codes[: column + 1] * scale)
+        if column + 1 < len(weight):
+            work[column + 1 :] = torch.linalg.lstsq(changed[:, column + 1 :], left[:, None]).solution[:, 0]
+    return codes
+
+
+def mismatched(seed: int, rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights, inputs, and inputs that something before has changed."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+    shared = torch.randn(200, 1, generator=generator, dtype=torch.float64)
+    inputs = torch.randn(200, columns, generator=generator, dtype=torch.float64) + shared
+    return weight, inputs, inputs + 0.3 * torch.randn(200, columns, generator=generator, dtype=torch.float64)
+
+
+def test_qronos_is_that_of_the_paper() -> None:
+    weight, inputs, changed = mismatched(0, 6, 12)
+    scales = step_sizes(weight, 4)
+    settings = GPTQSettings(damping=0.0, act_order=False)
+    hessian, cross = changed.T @ changed, changed.T @ inputs
+    codes = qronos(weight[None], hessian[None], cross[None], scales[None], 4, settings)[0]
+    for row in range(6):
+        expected = one_by_one(weight[row], inputs, changed, float(scales[row]), 4)
+        errors = [float((inputs @ weight[row] - changed @ (c * scales[row])).square().sum()) for c in (codes[row], expected)]
+        assert torch.equal(codes[row], expected) or errors[0] < errors[1]
+
+
+def test_qronos_undoes_more_of_the_change_than_gptq() -> None:
+    weight, inputs, changed = mismatched(1, 32, 64)
+    scales, hessian, cross = step_sizes(weight, 6), changed.T @ changed, changed.T @ inputs
+    found = [
+        qronos(weight[None], hessian[None], cross[None], scales[None], 6)[0],
+        gptq(weight[None], hessian[None], scales[None], 6)[0],
+    ]
+    errors = [float((inputs @ weight.T - changed @ (codes * scales[:, None]).T).square().sum()) for codes in found]
+    assert errors[0] < errors[1]
+
+
+def test_qronos_of_inputs_that_did_not_change_is_gptq() -> None:
+    weight, inputs, _ = mismatched(2, 8, 24)
+    scales, hessian = step_sizes(weight, 4), inputs.T @ inputs
+    same = qronos(weight[None], hessian[None], hessian[None], scales[None], 4)
+    assert torch.equal(same, best_of_both(weight[None], hessian[None], scales[None], 4))
