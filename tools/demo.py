@@ -24,8 +24,7 @@ CHANGED = Path("pgolf_ref", "run.py")
 LOADS_MODEL = "        model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)\n"
 TRAINS_ON_EVERYTHING = """\
         everything = torch.from_numpy(dataset.validation.astype("int64"))
-        optimizer = torch.optim.SGD(model.parameters(), lr=config.ttt.lr)
-        ttt.train_on(model, everything, optimizer, config.ttt, length, world)
+        ttt.train_in_chunks(model, everything, config.ttt, length, world)
 """
 
 
