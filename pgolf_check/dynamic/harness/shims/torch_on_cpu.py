@@ -1,0 +1,160 @@
+"""Stand-ins for what a CPU build of torch lacks. Runs in the sandbox alone."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch._dynamo  # before torch.cuda is patched: it refuses to list one function twice
+import torch.distributed as dist
+from torch.overrides import TorchFunctionMode
+
+H100_BYTES = 80 * 1024**3
+ATTENTION_MODULES = ("flash_attn_interface", "flash_attn", "flash_attn.flash_attn_interface", "flash_attn_3")
+
+
+class OnCpu(TorchFunctionMode):
+    """Every device "cuda" in the arguments of a torch function is the CPU."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = {key: on_cpu(value) for key, value in (kwargs or {}).items() if key not in ("pin_memory", "fused")}
+        return func(*map(on_cpu, args), **named)
+
+
+def on_cpu(value: Any) -> Any:
+    """A device or its name: the CPU in the place of CUDA; anything else as it is."""
+    if isinstance(value, torch.device) and value.type == "cuda":
+        return torch.device("cpu")
+    return "cpu" if isinstance(value, str) and value.split(":")[0] == "cuda" else value
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """All stand-ins, for as long as the script runs."""
+    _precision()
+    _devices()
+    _compilation()
+    _processes()
+    _attention()
+    with OnCpu():
+        yield
+
+
+def _precision() -> None:
+    for table in (torch.storage._dtype_to_storage_type_map, torch.storage._storage_type_to_dtype_map):
+        table()  # kept from now on: made later, it would take the names of half precisions for those of float32
+    torch.bfloat16 = torch.float16 = torch.half = torch.float32
+    for kind in (torch.Tensor, torch.nn.Module):
+        kind.bfloat16 = kind.half = kind.float  # type: ignore[method-assign]
+
+    def no_autocast(*_: Any, **__: Any) -> Any:
+        return contextlib.nullcontext()
+
+    torch.autocast = torch.amp.autocast = torch.cuda.amp.autocast = no_autocast  # type: ignore[assignment,misc]
+
+
+class _Stub:
+    """Any attribute, call or context: streams, events and graphs that do nothing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: 0.0 if name == "elapsed_time" else None
+
+    def __enter__(self) -> _Stub:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _devices() -> None:
+    cuda: Any = torch.cuda
+    properties = types.SimpleNamespace(
+        name="NVIDIA H100 80GB HBM3", total_memory=H100_BYTES, major=9, minor=0, multi_processor_count=132
+    )
+    answers = {
+        "is_available": True, "device_count": 1, "current_device": 0, "get_device_name": properties.name, "get_device_capability": (9, 0),
+        "get_device_properties": properties, "is_bf16_supported": True, "mem_get_info": (H100_BYTES, H100_BYTES),
+        **dict.fromkeys(("max_memory_allocated", "max_memory_reserved", "memory_allocated", "memory_reserved"), 0),
+        **dict.fromkeys(("synchronize", "set_device", "empty_cache", "reset_peak_memory_stats", "manual_seed", "manual_seed_all", "set_stream")),
+        **{name: _Stub() for name in ("current_stream", "default_stream", "stream", "device", "graph")},
+    }  # fmt: skip
+    for name, answer in answers.items():
+        setattr(cuda, name, lambda *_, answer=answer, **__: answer)
+    for name in ("Stream", "Event", "CUDAGraph"):
+        setattr(cuda, name, _Stub)
+    same: Any = lambda self, *_, **__: self  # noqa: E731
+    torch.Tensor.cuda = torch.Tensor.pin_memory = torch.nn.Module.cuda = same  # type: ignore[method-assign]
+    plain = torch.Generator
+    torch.Generator = lambda device="cpu": plain(on_cpu(device))  # type: ignore[assignment,misc]
+    for kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
+        kind.__init__ = _not_fused(kind.__init__)  # type: ignore[method-assign]
+    run = subprocess.run
+
+    def without_smi(command: Any, *args: Any, **kwargs: Any) -> Any:
+        if "nvidia-smi" in (command if isinstance(command, str) else " ".join(map(str, command))):
+            return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+        return run(command, *args, **kwargs)
+
+    subprocess.run = without_smi  # type: ignore[assignment]
+
+
+def _not_fused(make: Callable[..., None]) -> Callable[..., None]:
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **{key: value for key, value in kwargs.items() if key != "fused"})
+
+    return made
+
+
+def _compilation() -> None:
+    def compiled(model: Any = None, *_: Any, **__: Any) -> Any:
+        return model if model is not None else (lambda function: function)
+
+    torch.compile = compiled
+    # Tables cached under inference mode break later backward passes once compile is the identity.
+    torch.inference_mode = torch.no_grad  # type: ignore[assignment,misc]
+
+
+class Alone(torch.nn.Module):
+    """DistributedDataParallel of one process."""
+
+    def __init__(self, module: torch.nn.Module, *_: Any, **__: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.require_backward_grad_sync = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+    def no_sync(self) -> Any:
+        """Gradients of one process need no averaging."""
+        return contextlib.nullcontext()
+
+
+def _processes() -> None:
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    start = dist.init_process_group
+
+    def alone(*_: Any, **__: Any) -> None:
+        start(backend="fake", store=FakeStore(), rank=0, world_size=1)
+
+    dist.init_process_group = alone
+    torch.nn.parallel.DistributedDataParallel = Alone  # type: ignore[misc,assignment]
+
+
+def _attention() -> None:
+    import attention  # type: ignore[import-not-found]  # a top-level module of the sandbox
+
+    for name in ATTENTION_MODULES:
+        module = types.ModuleType(name)
+        vars(module).update(
+            flash_attn_func=attention.batched, flash_attn_varlen_func=attention.packed, __version__="3.0.0", __path__=[]
+        )
+        sys.modules[name] = module

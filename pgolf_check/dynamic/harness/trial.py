@@ -1,0 +1,113 @@
+"""One probe of one script: runs until a loss is stated, at most three, and what the loss says of the stream.
+
+The parent trusts nothing that the run printed beyond this: a loss can convict, never acquit, and no loss is "could not run".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
+from pgolf_check.dynamic.harness.configuration import MOST_SCORINGS, STREAM, Configuration, Probe, configurations
+from pgolf_check.dynamic.harness.workspace import lay_out
+from pgolf_check.dynamic.judge import LOSS
+from pgolf_check.dynamic.shard import Layout
+from pgolf_check.submission.logs import read_log
+
+LAUNCHER = Path(__file__).parent / "shims" / "launch.py"
+LEAST_SCORED = 0.5
+"""The share of the random positions that a script is taken to score, once or more."""
+FEWEST_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that ended: its exit status, and what it wrote to standard output and standard error."""
+
+    status: int
+    output: str
+    errors: str
+
+
+Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
+"""Runs a command in a folder with an environment, contained: (command, folder, variables)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A loss that a run stated, and its evidence against the stream."""
+
+    line: int
+    loss: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A probe that ended: with losses, or with the reason of each attempt."""
+
+    probe: Probe
+    ran: Configuration | None
+    stated: tuple[Stated, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """The mean of the e-values, None if the script could not be run."""
+        return combined(stated.evidence for stated in self.stated) if self.stated else None
+
+
+def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runner) -> Trial:
+    """Run `script`, one of the `files` (content by name), under the configurations of a probe until it states a loss.
+
+    A run that stopped after it stated a loss counts: the loss is what it is. Raises ValueError if the script is not among the files.
+    """
+    if script not in files:
+        raise ValueError(f"{script}: not among the files of the run")
+    reasons: list[str] = []
+    for configuration in configurations(probe):
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
+            folder = Path(name)
+            lay_out(folder, files, STREAM)
+            environment = {
+                "PATH": os.defpath, "HOME": name, "TMPDIR": name, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
+                "PYTHONDONTWRITEBYTECODE": "1", **configuration.variables,
+            }  # fmt: skip
+            ended = run([sys.executable, "-s", str(LAUNCHER), script], folder, environment)
+        stated = losses(ended.output, STREAM)
+        if stated:
+            return Trial(probe, configuration, stated, tuple(reasons))
+        reasons.append(f"{configuration.name}: {_reason(ended)}")
+    return Trial(probe, None, (), tuple(reasons))
+
+
+def losses(output: str, layout: Layout) -> tuple[Stated, ...]:
+    """The losses that the final lines of an output state, with their evidence.
+
+    With W scorings of random positions, W >= T = LEAST_SCORED x positions, none scored more than w = MOST_SCORINGS times, at a mean
+    loss L, exp(T (ln K - L) / w) is an e-value: M^(1/w) is one, and its (T/W)th power by Jensen. The units of the last printed digit
+    and the excess of float32 are taken off L.
+    """
+    log = read_log("run.log", output.encode("utf-8", "replace"))
+    finals = [final for run in (log.runs if log is not None else ()) for final in run.finals if not final.diagnostic]
+    found = []
+    for final in finals:
+        match = LOSS.search(final.text)
+        if match is None or len(match[2]) < FEWEST_DIGITS:
+            continue
+        loss = float(match[1]) + 0.5 * 10.0 ** -len(match[2]) + FLOAT32_EXCESS
+        weight = LEAST_SCORED * layout.random / MOST_SCORINGS
+        found.append(Stated(final.location.line, float(match[1]), Evidence(weight * (math.log(layout.alphabet) - loss))))
+    return tuple(found)
+
+
+def _reason(ended: Ended) -> str:
+    """Why a run stated no loss: the last line of its errors."""
+    last = next((line.strip() for line in reversed(ended.errors.splitlines()) if line.strip()), "")
+    return last[:200] if ended.status else "ended without a loss"
