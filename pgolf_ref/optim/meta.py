@@ -5,7 +5,7 @@
 * MetaSGD (Li et al. 2017): a learned multiple of the inner rate for each tensor
 * SAM (Foret et al. 2021) within: the inner gradient is taken rho further up, all tensors together
 
-Invariant: after each function but `reptile`'s user the weights are, bit by bit, what they were.
+Invariant: `fomaml` and `reptile` leave the weights, bit by bit, as they were.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class MetaGradients:
 
 
 def adapted(parameters: Sequence[Tensor], inner: Loss, config: MetaConfig, scales: Sequence[Tensor]) -> list[Tensor]:
-    """What inner steps make of the parameters, which stay set to it; returns the sum of the inner gradients."""
+    """Take the inner steps, and leave the parameters there; returns the sum of the inner gradients of each."""
     total = [torch.zeros_like(parameter) for parameter in parameters]
     for _ in range(config.inner_steps):
         gradients = _inner_gradients(parameters, inner, config.sam_rho)
