@@ -48,6 +48,21 @@ def test_a_script_that_states_no_loss_could_not_be_run_and_every_reason_is_told(
     assert len(tried.reasons) == 3 and all("odd shape" in reason for reason in tried.reasons)
 
 
+def test_a_run_that_stops_after_its_first_loss_is_said_to_be_cut_short() -> None:
+    line = "final_int8_zlib_roundtrip_exact val_loss:6.93147181 val_bpb:4.00000000\n"
+
+    def stopped(*_: object) -> trial.Ended:
+        return trial.Ended(137, line, "")
+
+    def whole(*_: object) -> trial.Ended:
+        return trial.Ended(0, line, "a warning\n")
+
+    files = {"train_gpt.py": b""}
+    first = trial.try_script("train_gpt.py", files, Probe.EVALUATION, stopped)
+    assert first.ran is not None and first.cut_short == "stopped with status 137"
+    assert trial.try_script("train_gpt.py", files, Probe.EVALUATION, whole).cut_short == ""
+
+
 def test_a_loss_convicts_only_below_the_entropy() -> None:
     def evidence(loss: float) -> bool:
         (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:4.00000000\n", STREAM)

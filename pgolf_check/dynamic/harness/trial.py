@@ -56,6 +56,8 @@ class Trial:
     ran: Configuration | None
     stated: tuple[Stated, ...]
     reasons: tuple[str, ...]
+    cut_short: str = ""
+    """Why a run that stated losses stopped before its end; later losses are then unknown."""
 
     @property
     def evidence(self) -> Evidence | None:
@@ -82,7 +84,7 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
             ended = run([sys.executable, "-s", str(LAUNCHER), script], folder, environment)
         stated = losses(ended.output, STREAM)
         if stated:
-            return Trial(probe, configuration, stated, tuple(reasons))
+            return Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
         reasons.append(f"{configuration.name}: {_reason(ended)}")
     return Trial(probe, None, (), tuple(reasons))
 
@@ -110,4 +112,4 @@ def losses(output: str, layout: Layout) -> tuple[Stated, ...]:
 def _reason(ended: Ended) -> str:
     """Why a run stated no loss: the last line of its errors."""
     last = next((line.strip() for line in reversed(ended.errors.splitlines()) if line.strip()), "")
-    return last[:200] if ended.status else "ended without a loss"
+    return (last[:200] or f"stopped with status {ended.status}") if ended.status else "ended without a loss"
