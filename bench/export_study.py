@@ -88,6 +88,7 @@ A model of 1,491,102 weights (5 blocks of 192 channels, 1,024 tokens, 400 steps 
 the CPU and exported in many ways. Score: bits per byte of 10 held-out files (41,618 tokens, windows of 256). Embeddings: int8. Matrices: int6
 with SDClip at 12.85, or int4 at 4 standard deviations. Calibration: 64 rows of 256 tokens. Bytes: the artifact, by brotli. Seconds:
 calibration and export, one thread of a machine under heavy other load, so of little meaning. Made by `bench/export_study.py`, which says how.
+
 """
 CALIBRATIONS = ("training", "generated", "random", "gibbs")
 BITS = (6, 4)
@@ -157,7 +158,7 @@ def results(data: Path, folder: Path, seed: int) -> dict[str, dict[str, float]]:
 def table(found: Mapping[int, Mapping[str, Mapping[str, float]]]) -> str:
     """Means over the seeds that have a row; the loss against the weights of the same seed, with its standard deviation."""
     lines = [
-        *(f"Seed {seed}: {one['weights']['bpb']:.4f} bpb before quantisation." for seed, one in found.items()),
+        *(f"* Seed {seed}: {one['weights']['bpb']:.4f} bpb before quantisation." for seed, one in found.items()),
         "",
         "| way | seeds | lost, bpb | bytes | seconds | published |",
         "|---|---|---|---|---|---|",
