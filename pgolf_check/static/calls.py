@@ -33,6 +33,7 @@ from pgolf_check.static.values import (
 )
 
 MAX_REPEATS = 3
+MODE = "TorchFunctionMode"
 VARIANTS = "__variants__"
 """The attribute of a `singledispatch` function with those that were registered for types."""
 
@@ -112,7 +113,13 @@ def _made_class(m: Machine, cls: Class, named: dict[str, Value]) -> None:
         function = unwrapped(base.lookup("__init_subclass__"))
         if type(function) is Function:
             call(m, function, (cls,), named)
-    if type(cls.attrs.get("__torch_function__")) in (Function, Wrapped):
+    if not cls.derives(MODE):
+        _torch_functions(m, cls)
+
+
+def _torch_functions(m: Machine, cls: Class) -> None:
+    """Note a class that may take the place of every torch function. A mode does so once there is an object of it."""
+    if type(cls.lookup("__torch_function__")) in (Function, Wrapped):
         m.not_followed("every torch function is replaced by __torch_function__ of a class")
 
 
@@ -288,6 +295,8 @@ def instantiate(m: Machine, cls: Class, args: tuple[Value, ...], keywords: dict[
         return call(m, calling, (cls, *args), keywords)
     if is_optimizer(cls):
         return new_optimizer(cls, args, keywords)
+    if cls.derives(MODE):
+        _torch_functions(m, cls)
     module = is_module(cls)
     state = None
     if module:

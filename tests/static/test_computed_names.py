@@ -44,6 +44,22 @@ def test_a_state_or_a_function_may(source: str) -> None:
     assert unfollowed(source)
 
 
+MODE = """
+from torch.overrides import TorchFunctionMode
+class Watch(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
+class Other(Watch):
+    pass
+"""
+
+
+def test_a_mode_that_nobody_makes_replaces_nothing() -> None:
+    assert unfollowed(MODE) == []
+    assert unfollowed(MODE + "with Other():\n    torch.ones(3)")
+    assert unfollowed(MODE.replace("(TorchFunctionMode)", "(torch.Tensor)"))
+
+
 def test_settings_of_a_class_are_plain_and_a_compiled_library_function_is_that_function() -> None:
     text = PROGRAM_OF_SETTINGS
     judged = submission(scripts={"train_gpt.py": Script("train_gpt.py", len(text), text)}, logs=())
