@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from pgolf_ref import train
 from pgolf_ref.distributed import World
 
 
@@ -55,8 +57,24 @@ class ThreadWorld(World):
                 parameter.grad = self.sum(parameter.grad)
 
 
+def one_at_a_time(lock: threading.Lock, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for threads that share what it draws its random numbers from."""
+
+    def locked(*args: Any, **keywords: Any) -> Any:
+        with lock:
+            return function(*args, **keywords)
+
+    return locked
+
+
 def on_ranks(size: int, work: Callable[[World], Any]) -> list[Any]:
     """What `work` returns on each of so many ranks."""
+    lock, builders = threading.Lock(), ("build_model", "build_objective")
+    with patch.multiple(train, **{name: one_at_a_time(lock, getattr(train, name)) for name in builders}):
+        return _on_ranks(size, work)
+
+
+def _on_ranks(size: int, work: Callable[[World], Any]) -> list[Any]:
     exchange, results, errors = Exchange(size), [None] * size, []
 
     def run(rank: int) -> None:
