@@ -313,7 +313,9 @@ def _tested(body: list[ast.stmt]) -> set[str]:
                 tests = node.ifs
             elif isinstance(node, ast.match_case) and node.guard:
                 tests = [node.guard]
-            names |= {n.id for test in tests for n in ast.walk(test) if isinstance(n, ast.Name)}
+            parts = [part for test in tests for part in ast.walk(test)]
+            bound = {id(name) for part in parts if isinstance(part, ast.comprehension) for name in ast.walk(part.target)}
+            names |= {part.id for part in parts if isinstance(part, ast.Name) and id(part) not in bound}
     return names
 
 

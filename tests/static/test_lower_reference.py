@@ -12,7 +12,7 @@ from typing import Any
 
 import libcst
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from pgolf_check.static import ir
@@ -68,6 +68,7 @@ def test_standard_library_has_the_structure_and_places_that_ast_gives(module: st
 
 @settings(max_examples=300, deadline=None)
 @given(programs())
+@example("for a in b:\n  (b for a in b) and b\n")
 def test_programs_have_the_structure_and_places_that_ast_gives(text: str) -> None:
     tree = parsed(text)
     assume(tree is not None)
