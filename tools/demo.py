@@ -32,6 +32,10 @@ class DemoFailed(Exception):
     """A command failed, or a verdict was not the expected one."""
 
 
+PATIENCE = "120"
+"""Seconds for a submission: the twin holds the whole package, and is read anew."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="folder to write; what it holds is replaced")
@@ -93,9 +97,10 @@ def train(*arguments: str) -> None:
 def expect(path: Path, verdict: str, edition: Path | None = None, finding: str | None = None) -> None:
     """Judge a submission, print the report, and insist on the verdict and on a blocking finding with a trace of several steps."""
     reference = ["--edition", str(edition)] if edition else []
-    command = [sys.executable, "-m", "pgolf_check", "check", str(path), *reference]
+    command = [sys.executable, "-m", "pgolf_check", "check", str(path), *reference, "--timeout", PATIENCE]
     report = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
-    print(f"$ pgolf-check check {shown(path)}{f' --edition {shown(edition)}' if edition else ''}\n{report}", flush=True)
+    told = f" --edition {shown(edition)}" if edition else ""
+    print(f"$ pgolf-check check {shown(path)}{told} --timeout {PATIENCE}\n{report}", flush=True)
     if not report.partition("\n")[0].endswith(f": {verdict}"):
         raise DemoFailed(f"expected the verdict {verdict!r} for {shown(path)}")
     if finding and not (f"block {finding} " in report and "  2. " in report):
