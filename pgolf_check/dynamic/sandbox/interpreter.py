@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def interpreter_paths() -> tuple[Path, ...]:
-    """The interpreter, its standard library and its installed packages, for `Job.visible`."""
+    """The interpreter that runs us, its standard library and its installed packages: visible to every job."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     places = [sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)]
     real = {Path(sys.executable).resolve().parent, *(Path(place) for place in places if place)}

@@ -46,7 +46,7 @@ class Job:
     The job runs in a private folder, in which `files` lie (relative path -> content, or a regular file that is copied): the listed
     ones and the subfolders that hold them are read-only, beside them the job may write. `cwd` and `out` are relative to that folder;
     what is written under `out` and is not listed is the result. `argv[0]` is an absolute path. `visible` are absolute paths of
-    the host, folders in whole, that are seen read-only in their own place: the interpreter, libraries, data. `environment` is the
+    the host, folders in whole, that are seen read-only in their own place, as are the system's programs and our interpreter. `environment` is the
     whole environment but for HOME, TMPDIR, USER, and PATH unless it is given. `devices` are device files (see `gpu_devices`).
     """
 
@@ -73,6 +73,14 @@ class Ending(enum.StrEnum):
     LOST = "killed by something else"
 
 
+class Mechanism(enum.StrEnum):
+    """How the layers are made."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NAMESPACES = "namespaces"
+    WEAK = "weak sandbox"
+
+
 class Layer(enum.StrEnum):
     """What stands between a job and the host; `SandboxError` and reports name those that are missing."""
 
@@ -87,10 +95,11 @@ class Layer(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job. Nothing in it may be trusted but `ended`, the seconds and the layers: the job wrote the rest.
+    """What became of a job. Outputs and results are the job's own: to be read as hostile.
 
     `status` is the exit status, -n after signal n, None if the job was killed. `results` are the regular files under `out`, at most
-    `file_bytes` in all; `left_out` names what else was there, with the reason. `files` are the SHA-256 of the listed files.
+    `file_bytes` in all; `left_out` names what else was there, with the reason. `files` are the SHA-256 of the listed files. `by` is
+    what contained it.
     `memory_peak` is in bytes: the largest sum of the resident memory that was seen, or of one process if that is more.
     """
 
@@ -101,6 +110,7 @@ class Outcome:
     results: Mapping[str, bytes]
     left_out: tuple[str, ...]
     files: Mapping[str, str]
+    by: Mechanism
     layers: tuple[Layer, ...]
     missing: tuple[Layer, ...]
     remarks: tuple[str, ...]

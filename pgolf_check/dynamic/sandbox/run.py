@@ -44,6 +44,7 @@ def _outcome(job: Job, folder: Staged, around: Contained, end: Ended) -> Outcome
         results=results.files,
         left_out=results.left_out,
         files=folder.hashes,
+        by=around.by,
         layers=around.layers,
         missing=around.missing,
         remarks=around.remarks,

@@ -26,7 +26,13 @@ def main() -> int:
         os.set_inheritable(descriptor, False)
     with open(spec_descriptor, "rb") as stream:
         spec = json.load(stream)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getpid() == 1:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        signal.signal(signal.SIGUSR1, _orphaned)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    with open("/proc/self/oom_score_adj", "w") as stream:
+        stream.write("1000")  # where memory ends, the job goes before anything else
     _prctl(PR_SET_DUMPABLE, 0)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -37,6 +43,13 @@ def main() -> int:
         report = {"error": f"the command could not be started: {error}"}
     os.write(status_descriptor, json.dumps(report).encode() + b"\n")
     return 0
+
+
+def _orphaned(*_: object) -> None:
+    """Whoever started us is gone: so is the job. The kernel sees to that where we are process 1."""
+    while _kill_descendants():
+        _reap_all()
+    os._exit(FAILED)
 
 
 def _supervise(spec: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +76,7 @@ def _become(spec: dict[str, Any], failure: int) -> None:
     try:
         os.setsid()
         os.chdir(spec["cwd"])
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         _limit(spec["limits"])
         if spec["user"] is not None:
@@ -93,8 +106,6 @@ def _limit(limits: dict[str, float]) -> None:
         if most != resource.RLIM_INFINITY:
             soft, hard = min(soft, most), min(hard, most)
         resource.setrlimit(kind, (soft, hard))
-    with open("/proc/self/oom_score_adj", "w") as stream:
-        stream.write("1000")
 
 
 def _reaped(child: int) -> int:
