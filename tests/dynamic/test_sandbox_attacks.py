@@ -5,20 +5,22 @@ Every attack is bounded by itself, so that a broken sandbox does no harm to the 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import platform
+import shutil
 import socket
-import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from contained import NOBODY, PYTHON, SMALL, WAYS, Way, checkout_for_anyone
+from contained import SECRET, SMALL, WAYS, Runners, Way, ask, runners_in
 
 Attack = Callable[..., dict[str, Any]]
 TRIES = """
@@ -39,32 +41,34 @@ def read(path):
 
 
 @pytest.fixture(scope="module")
-def checkout() -> Iterator[Path]:
+def runners() -> Iterator[Runners]:
     with tempfile.TemporaryDirectory(prefix="pgolf-test-") as folder:
-        yield checkout_for_anyone(Path(folder))
+        made = runners_in(Path(folder))
+        yield made
+        made.close()
 
 
 @pytest.fixture(params=WAYS, ids=str)
-def way(request: pytest.FixtureRequest, checkout: Path) -> Way:
+def way(request: pytest.FixtureRequest, runners: Runners) -> Way:
     """Each way that this host offers; the others are skipped with the reason."""
     chosen: Way = request.param
-    missing = chosen.missing(checkout)
+    missing = runners.missing(chosen)
     if missing:
         pytest.skip(f"{chosen}: {missing}")
     return chosen
 
 
 @pytest.fixture
-def attack(way: Way, checkout: Path) -> Iterator[Attack]:
+def attack(way: Way, runners: Runners) -> Iterator[Attack]:
     """Runs a source; afterwards no process, folder or mount of it may be left."""
     mark = uuid.uuid4().hex
 
     def run(source: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-        return way.run(checkout, f"{TRIES}\nmark = '{mark}'\n{source}", *arguments, **options)
+        return runners.run(way, f"{TRIES}\nmark = '{mark}'\n{source}", *arguments, **options)
 
     yield run
     assert not _processes(mark), "a process is left"
-    assert [path.name for path in checkout.parent.iterdir()] == ["checkout"], "a folder is left"
+    assert [path.name for path in runners.folder.iterdir()] == ["checkout"], "a folder is left"
     assert "pgolf-sandbox" not in Path("/proc/self/mounts").read_text()
 
 
@@ -102,7 +106,7 @@ def test_the_layers_in_force_and_those_missing_are_named(attack: Attack, way: Wa
         )
         assert outcome["remarks"]
     else:
-        assert outcome["missing"] == [] and len(outcome["layers"]) == 7
+        assert outcome["missing"] == [] and len(outcome["layers"]) == 8
 
 
 def test_no_network_and_no_names(attack: Attack, strong: Way) -> None:
@@ -138,7 +142,7 @@ with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(
     assert _said(outcome) == "127.0.0.1"
 
 
-def test_nothing_outside_is_read_or_written(attack: Attack, strong: Way, checkout: Path) -> None:
+def test_nothing_outside_is_read_or_written(attack: Attack, strong: Way) -> None:
     with tempfile.TemporaryDirectory(prefix="pgolf-secret-") as name:
         folder = Path(name)
         (folder / "secret").write_text("secret")
@@ -212,10 +216,10 @@ print(json.dumps({
 
 
 def test_the_host_s_environment_is_not_to_be_seen(attack: Attack) -> None:
-    outcome = attack("print(json.dumps([dict(os.environ), tried(read, '/proc/1/environ')]))", variables={"TOKEN": "secret"})
+    outcome = attack("print(json.dumps([dict(os.environ), tried(read, '/proc/1/environ')]))")
     environment, first = _said(outcome)
     assert set(environment) <= {"HOME", "TMPDIR", "USER", "LOGNAME", "PATH", "LC_CTYPE"}
-    assert "secret" not in first
+    assert SECRET not in first
 
 
 FORKS = """
@@ -271,6 +275,20 @@ def test_all_processes_together_get_no_more_memory_than_the_limit(attack: Attack
     outcome = attack(source)
     assert outcome["ended"] == "killed: memory limit", outcome
     assert outcome["status"] is None and outcome["memory_peak"] > SMALL.memory_bytes
+
+
+def test_no_memory_beside_that_of_processes(attack: Attack) -> None:
+    """What is written there and let go of would count for no process."""
+    if platform.machine() not in ("x86_64", "aarch64"):
+        pytest.skip("the filter of system calls does not know this machine, and is named as missing")
+    outcome = attack("""
+libc = ctypes.CDLL(None, use_errno=True)
+calls = [libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 20, 0o1600), libc.msgget(0, 0o1600)]
+shared = os.statvfs("/dev/shm")
+print(json.dumps([calls, ctypes.get_errno(), shared.f_blocks * shared.f_frsize]))""")
+    calls, number, shared = _said(outcome)
+    assert calls == [-1] * 3 and number == errno.ENOSYS
+    assert shared <= SMALL.memory_bytes // 4 or "only the listed files, read-only" in outcome["missing"]
 
 
 def test_endless_output_ends_the_job(attack: Attack) -> None:
@@ -336,7 +354,7 @@ for _ in range(3):
     assert outcome["ended"] == "exited" and outcome["wall_s"] < 10
 
 
-def test_results_are_regular_files_read_through_no_link(attack: Attack, checkout: Path) -> None:
+def test_results_are_regular_files_read_through_no_link(attack: Attack) -> None:
     outcome = attack(
         """
 os.chdir("out")
@@ -364,28 +382,17 @@ os._exit(7)""")
     assert outcome["status"] == 7 and outcome["ended"] == "exited"
 
 
-def test_a_job_ends_with_the_process_that_watches_it(way: Way, checkout: Path) -> None:
+def test_a_job_ends_with_the_process_that_watches_it(way: Way, runners: Runners) -> None:
     mark = uuid.uuid4().hex
-    given = {
-        "argv": [PYTHON, "-I", "-S", "-c", f"import time; time.sleep(60) # {mark}"], "files": {}, "limits": asdict(SMALL),
-        "out": ".", "by": way.by,
-    }  # fmt: skip
-    switch: dict[str, Any] = (
-        {"user": NOBODY, "group": NOBODY, "extra_groups": []} if way.user == "ordinary" and os.geteuid() == 0 else {}
-    )
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(checkout)}
-    watcher = subprocess.Popen([PYTHON, "-s", str(checkout / "ordinary.py")], stdin=subprocess.PIPE, env=environment, **switch)
-    assert watcher.stdin is not None
-    watcher.stdin.write(json.dumps(given).encode())
-    watcher.stdin.close()
-    try:
-        _until(lambda: bool(_processes(mark)))
-    finally:
-        watcher.kill()
-        watcher.wait()
+    with runners.start(way) as watcher:
+        try:
+            ask(watcher, way, f"import time; time.sleep(60) # {mark}")
+            _until(lambda: bool(_processes(mark)))
+        finally:
+            watcher.kill()
     _until(lambda: not _processes(mark))
-    for left in Path(tempfile.gettempdir()).glob("pgolf-sandbox-*"):
-        subprocess.run(["rm", "-rf", str(left)], check=True)
+    for left in runners.folder.glob("pgolf-sandbox-*"):
+        shutil.rmtree(left)
 
 
 def _until(condition: Callable[[], bool]) -> None:

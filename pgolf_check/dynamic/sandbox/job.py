@@ -89,6 +89,7 @@ class Layer(enum.StrEnum):
     PROCESSES = "its own processes alone, killed together"
     IPC = "no shared memory or queues of the host"
     PRIVILEGES = "no privileges, and none to be had"
+    CALLS = "system calls that it has no need of are shut"
     LIMITS = "limits on memory, CPU, processes, files and output"
     ENVIRONMENT = "a listed environment, private home and temporary folder"
 

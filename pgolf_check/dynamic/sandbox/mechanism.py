@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ INSIDE = Path(__file__).parent / "inside"
 PLACES = WORK, HOME, TEMPORARY
 SHM_PART = 4
 """The part of its memory that a job may have as shared memory."""
+FILTERED = "x86_64", "aarch64"
+"""The machines whose system calls `confine.py` knows."""
 PATIENCE = 20.0
 """Seconds for trying whether a way works."""
 PYTHON = (sys.executable, "-I", "-S", "-B")
@@ -137,7 +140,13 @@ def namespaces(job: Job, folder: Staged, owner: int) -> Contained:
         "confine": f"{INSIDE_TARGET}/confine.py",
     }
     return Contained(
-        Mechanism.NAMESPACES, (*PYTHON, str(INSIDE / "enter.py")), *PLACES, tuple(Layer), 1, setting=setting, remarks=_exposed(job)
+        Mechanism.NAMESPACES,
+        (*PYTHON, str(INSIDE / "enter.py")),
+        *PLACES,
+        _layers(*Layer),
+        1,
+        setting=setting,
+        remarks=_exposed(job),
     )
 
 
@@ -151,13 +160,18 @@ def bubblewrap(job: Job, folder: Staged, owner: int) -> Contained:
     options += ["--size", str(job.limits.memory_bytes // SHM_PART), "--tmpfs", "/dev/shm"]
     options += ["--remount-ro", "/dev", "--remount-ro", "/"]
     command = (_bwrap(), *options, "--", *PYTHON, f"{INSIDE_TARGET}/confine.py")
-    return Contained(Mechanism.BUBBLEWRAP, command, *PLACES, tuple(Layer), 1, remarks=_exposed(job))
+    return Contained(Mechanism.BUBBLEWRAP, command, *PLACES, _layers(*Layer), 1, remarks=_exposed(job))
 
 
 def bubblewrap_options() -> list[str]:
     """What is common to trying and using it."""
     user = ["--uid", str(USER_INSIDE), "--gid", str(USER_INSIDE), "--hostname", "sandbox"]
     return ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL", *user]
+
+
+def _layers(*layers: Layer) -> tuple[Layer, ...]:
+    """These, without the filter of system calls on a machine whose numbers are not known."""
+    return tuple(layer for layer in layers if layer is not Layer.CALLS or platform.machine() in FILTERED)
 
 
 def _exposed(job: Job) -> tuple[str, ...]:
@@ -176,7 +190,7 @@ def weak(folder: Staged, owner: int) -> Contained:
         work=str(folder.work),
         home=str(folder.home),
         temporary=str(folder.temporary),
-        layers=(*((Layer.PRIVILEGES,) if root else ()), Layer.LIMITS, Layer.ENVIRONMENT),
+        layers=_layers(*((Layer.PRIVILEGES,) if root else ()), Layer.CALLS, Layer.LIMITS, Layer.ENVIRONMENT),
         generations=0,
         user=owner if root else None,
         remarks=("weak sandbox: the job could use the network and every file that its user can",),
