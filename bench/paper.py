@@ -33,6 +33,8 @@ from pgolf_check.stats.size import packed_size
 from pgolf_check.submission.load import load
 
 T = TypeVar("T")
+ALONE = 300
+"""How many submissions are judged once more by a single process, since two on one machine take more time each than one does."""
 HERE = Path(__file__).resolve().parent
 RIGHT_BYTES = range(151_070_000, 151_090_001)
 """Bytes of the full validation split, however it is cut into tokens; the trimmed tail moves them by some thousand."""
@@ -80,6 +82,8 @@ class Ran:
     jobs: int
     seconds: float
     refused: int
+    alone: Sequence[float]
+    """Seconds of processor time of a random sample of submissions that need no packing, one after the other."""
 
 
 def main() -> None:
@@ -94,8 +98,9 @@ def main() -> None:
         judged = [found for found in track(pool.map(judge, paths), total=len(paths), description="judged") if found is not None]
         wall = time.perf_counter() - began
         measured = list(track(pool.map(measure, judged), total=len(judged), description="measured"))
+    alone = [judge_alone(path) for path in track(alone_sample(measured), description="alone")]
     readings = [json.loads(line) for line in (HERE / "readings.jsonl").read_text().splitlines()]
-    text = page(judged, measured, Ran(args.jobs, wall, len(paths) - len(judged)), [r for r in readings if r["witness"] == "paper"])
+    text = page(judged, measured, Ran(args.jobs, wall, len(paths) - len(judged), alone), [r for r in readings if r["witness"] == "paper"])
     args.out.write_text(text, encoding="utf-8")
 
 

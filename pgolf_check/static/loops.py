@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 from pgolf_check.static import ir
 from pgolf_check.static.counters import begin, counters, widen
@@ -19,6 +19,7 @@ from pgolf_check.static.effects.special import as_condition
 from pgolf_check.static.expressions import evaluate, truth
 from pgolf_check.static.heap import Delta
 from pgolf_check.static.joins import join
+from pgolf_check.static.layers import one_layer
 from pgolf_check.static.machine import LoopFrame, Machine
 from pgolf_check.static.records import NO_DEPS, narrowed
 from pgolf_check.static.statements import End, assign, run_block
@@ -321,14 +322,7 @@ def run_comprehension(m: Machine, node: ir.Comprehension, scope: Scope) -> Value
     kind = "generator" if node.kind == "generator" else node.kind
     if exact and len(values) <= 64:
         return Sequence(kind, tuple(values))
-    return Sequence(kind, (), _joined(values), bool(values))
-
-
-def _joined(values: list[Value]) -> Value:
-    result: Value = NO_REST
-    for value in values:
-        result = value if result is NO_REST else join(result, value)
-    return None if result is NO_REST else result
+    return Sequence(kind, (), reduce(partial(one_layer, m), values) if values else None, bool(values))
 
 
 def _mapping(m: Machine, keys: list[Value], values: list[Value], exact: bool) -> Mapping:
