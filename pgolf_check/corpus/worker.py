@@ -15,7 +15,7 @@ from pgolf_check.model import Report, Witness
 from pgolf_check.submission.pull_request import PullRequest
 from pgolf_check.waivers import Waiver
 
-MEMORY = 1 << 30
+MEMORY = 700_000_000
 """Bytes of private memory that a worker may take."""
 
 

@@ -66,15 +66,20 @@ def plan_for(m: Machine, iterable: Value, guarded: bool) -> Plan:
     if type(iterable) is Choice:
         return _either([plan_for(m, option, guarded) for option in iterable.options if option is not None])
     if type(iterable) is Sequence:
-        return _plan_sequence(iterable)
+        return _plan_sequence(m, iterable)
     if type(iterable) is Mapping:
-        return _plan_sequence(Sequence("list", tuple(iterable.items), iterable.rest, iterable.rest is not NO_REST))
+        return _plan_sequence(m, Sequence("list", tuple(iterable.items), iterable.rest, iterable.rest is not NO_REST))
     if isinstance(iterable, (str, bytes)) and len(iterable) <= UNROLL:
         return Plan([_fixed(c) for c in iterable], True)
     value = iterate(m, iterable)
-    if type(value) is Data and value.owner is not None:
-        return Plan([_fixed(value)], False)
-    return Plan([_chosen(value), _chosen(value)], False)
+    return _plan_rest(m, value)
+
+
+def _plan_rest(m: Machine, element: Value) -> Plan:
+    """Two of an unknown number of elements; one where it stands for all: a parameter, or outside of a forward pass a layer."""
+    if (type(element) is Data and element.owner is not None) or (_is_module(element) and m.pass_under_way() is None):
+        return Plan([_fixed(element)], False)
+    return Plan([_chosen(element), _chosen(element)], False)
 
 
 def _either(plans: list[Plan]) -> Plan:
@@ -181,7 +186,7 @@ def _number(value: int) -> Element:
     return lambda tags: Data(tags=tags, const=value, scalar=True)
 
 
-def _plan_sequence(sequence: Sequence) -> Plan:
+def _plan_sequence(m: Machine, sequence: Sequence) -> Plan:
     known = list(sequence.items)
     if sequence.rest is NO_REST and (len(known) <= UNROLL or (len(known) <= MODULES and _of_different_classes(known))):
         return Plan([_fixed(v) for v in known], True)
@@ -193,9 +198,12 @@ def _plan_sequence(sequence: Sequence) -> Plan:
     rest = sequence.rest
     for value in known:
         rest = join(rest, value)
-    if type(rest) is Data and rest.owner is not None:
-        return Plan([_fixed(rest)], False)
-    return Plan([_chosen(rest), _chosen(rest)], False)
+    return _plan_rest(m, rest)
+
+
+def _is_module(value: Value) -> bool:
+    """Whether a value is one module, which in the rest of a list stands for all of them."""
+    return type(value) is Instance and value.state is not None
 
 
 def _of_different_classes(values: list[Value]) -> bool:
@@ -230,6 +238,8 @@ def _counter(index: int, start: Value, plan: Plan) -> Element:
     begin = constant(start)
     if not isinstance(begin, int):
         return lambda tags: Data(tags=tags, scalar=True)
+    if not plan.exact and len(plan.elements) == 1:
+        return lambda tags: Data(tags=tags, low=begin, scalar=True)
     if plan.exact or index == 0:
         return lambda tags: Data(tags=tags, const=begin + index, scalar=True)
     return lambda tags: Data(tags=tags, low=begin + 1, scalar=True)

@@ -192,6 +192,7 @@ def _differentiable(m: Machine, cls: Class, args: Args, keywords: Keywords) -> N
         call(m, forward, (context, *args), keywords)
     if type(backward) is Function:
         others = [hook for hook in m.backward_hooks if hook[0] is not backward]
+        m.acts += 1
         m.backward_hooks = [*others, (backward, (context, Data(union(deps_of(a) for a in args))))]
 
 
