@@ -30,7 +30,8 @@ from pgolf_ref.files import write_json
 from pgolf_ref.log import silent
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.artifact import export_model, load_model
-from pgolf_ref.quant.calibration import calibrate, source
+from pgolf_ref.quant.calibration import calibrate
+from pgolf_ref.quant.sources import source
 from pgolf_ref.train import build_model, train
 
 SEEDS = (42, 314, 999)

@@ -1,28 +1,46 @@
 """What a recipe will take, before it is trained: parameters, bytes of the artifact, memory of weights and optimizer.
 
 The size is an estimate: weights of a row are taken as normal and their codes as coded by themselves, so that a code costs its entropy;
-headers as nothing.
+headers as nothing. Where scales have a floor, the spread of weights counts, which is taken from a trained model.
 """
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import torch
 
+from pgolf_ref.code import code_bytes
 from pgolf_ref.config import Config, OptimConfig
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
 from pgolf_ref.model.plan import phases
 from pgolf_ref.optim.groups import trained_by_adam
+from pgolf_ref.quant.fit import WIDEST
+from pgolf_ref.quant.guidance import FEWEST, MOST, is_guided
 from pgolf_ref.quant.rounding import largest_code
 from pgolf_ref.quant.routes import Form, method, route
-from pgolf_ref.registry import Entry, Group, registry
+from pgolf_ref.registry import Entry, Group, Role, registry
+from pgolf_ref.submission import entry_script
 
 TERNARY_BITS = 1.58  # of codes of normal weights at a scale of mean |w|
 FLOAT8_BITS = 6.5  # of normal weights with 3 bits of mantissa
-SCALE_BITS = 16
+SCALE_BITS = 11  # of a float16 whose high byte is like those of its neighbours
+TRAINED_DEVIATION = {
+    Role.EMBEDDING: 0.356,
+    Role.TABLE: 0.419,
+    Role.QUERY: 0.176,
+    Role.KEY: 0.197,
+    Role.VALUE: 0.197,
+    Role.OUT: 0.176,
+    Role.UP: 0.202,
+    Role.DOWN: 0.118,
+    Role.PROJECTION: 0.404,
+}
+"""Root mean squares by role in a model trained at a weight decay of TRAINED_DECAY (the norms that the analysis of PR 1501 lists)."""
+TRAINED_DECAY = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +56,10 @@ def forecast(config: Config) -> Forecast:
     """Of a model that is built without memory for its weights."""
     with torch.device("meta"):
         entries = registry(GPT(config.model)).values()
-    bits = sum(_bits(entry, config) for entry in entries) + _correction_bits(entries, config)
     snapshots = (config.optim.swa_last or 1) if config.optim.swa_tail > 0 else 0
     averaged = snapshots + (1 if config.optim.ema_horizon > 0 else 0)
     training = 4 * sum(entry.count * (_words(entry, config.optim) + averaged) for entry in entries)
-    return Forecast(sum(entry.count for entry in entries), math.ceil(bits / 8), training)
+    return Forecast(sum(entry.count for entry in entries), _artifact_bytes(entries, config), training)
 
 
 def in_words(config: Config) -> str:
@@ -67,7 +84,22 @@ def _words(entry: Entry, optim: OptimConfig) -> int:
     return 3 if entry.group is Group.MATRIX and not trained_by_adam(entry, optim) else 4
 
 
-def _bits(entry: Entry, config: Config) -> float:
+def _artifact_bytes(entries: Collection[Entry], config: Config) -> int:
+    """With what `export.fit` changes; what it cannot make fit stays as it is."""
+    size, least = (_bytes(entries, config, fitted) for fitted in (False, True))
+    if config.export.fit == "none" or least == size:
+        return size
+    room = config.export.cap_bytes - code_bytes(entry_script(config))
+    return room if least <= room < size else size
+
+
+def _bytes(entries: Collection[Entry], config: Config, fitted: bool) -> int:
+    """As the recipe says, or with all that `export.fit` may change."""
+    bits = sum(_bits(entry, config, fitted) for entry in entries)
+    return math.ceil((bits + _correction_bits(entries, config)) / 8)
+
+
+def _bits(entry: Entry, config: Config, fitted: bool) -> float:
     """Of one parameter in the artifact."""
     way = route(entry, config)
     if way.form in (Form.KEPT, Form.HALF):
@@ -76,10 +108,34 @@ def _bits(entry: Entry, config: Config) -> float:
         return entry.count * (TERNARY_BITS + SCALE_BITS / config.model.ternary_group)
     if way.form is Form.FLOAT8:
         return FLOAT8_BITS * entry.count
-    columns, how = entry.shape[-1], method(entry, config.export)
-    largest = how.clip if how.scales in ("deviation", "hessian") else _largest_of(columns)
-    per_code = way.bits if config.export.packing == "bits" else code_entropy(largest, way.bits, how.prune)
-    return entry.count * per_code + SCALE_BITS * (entry.count / columns + (columns if how.awq else 0))
+    columns, how, export = entry.shape[-1], method(entry, config.export), config.export
+    wider = WIDEST if fitted and export.fit == "clips" else 1.0
+    largest = how.clip * wider if how.scales in ("deviation", "hessian") else _largest_of(columns)
+    largest = max(largest, export.scale_floor / _trained_deviation(entry, config.optim))
+
+    def per_code(bits: int) -> float:
+        ones = _share_within(1.5 * largest / largest_code(bits)) if fitted and export.fit == "ones" else 0.0
+        return bits if export.packing == "bits" else code_entropy(largest, bits, max(how.prune, ones))
+
+    shares = _shares_of_bits(config, fitted) if is_guided(entry, config) else {0: 1.0}
+    coded = sum(share * per_code(min(max(way.bits + more, FEWEST), MOST)) for more, share in shares.items())
+    return entry.count * coded + SCALE_BITS * (entry.count / columns + (columns if how.awq else 0))
+
+
+def _trained_deviation(entry: Entry, optim: OptimConfig) -> float:
+    """The root mean square of trained weights, in inverse proportion to their decay: without decay they outgrow any floor."""
+    decays = {Group.EMBEDDING: optim.embedding_decay, Group.HEAD: optim.head_decay, Group.MATRIX: optim.matrix_decay}
+    decay = decays.get(entry.group, 0.0)
+    return TRAINED_DEVIATION.get(entry.role, math.inf) * TRAINED_DECAY / decay if decay else math.inf
+
+
+def _shares_of_bits(config: Config, fitted: bool) -> dict[int, float]:
+    """The shares of the weights that have so many bits more, where gradients decide."""
+    export = config.export
+    if fitted and export.fit == "bits":
+        return {-1: 1.0 - export.guided_more, 1: export.guided_more}
+    fewer = min(export.guided_fewer, 1.0 - export.guided_more)
+    return {-1: fewer, 0: 1.0 - fewer - export.guided_more, 1: export.guided_more}
 
 
 def _correction_bits(entries: Collection[Entry], config: Config) -> float:
@@ -91,6 +147,7 @@ def _correction_bits(entries: Collection[Entry], config: Config) -> float:
     return sum(export.lqer_rank * (left * entry.shape[0] + right * entry.shape[1]) for entry in largest)
 
 
+@lru_cache(maxsize=1024)
 def code_entropy(largest: float, bits: int, pruned: float = 0.0) -> float:
     """Bits of information in the code of a normal weight whose largest code stands for so many standard deviations.
 
@@ -102,6 +159,11 @@ def code_entropy(largest: float, bits: int, pruned: float = 0.0) -> float:
     above = [1 - normal.cdf(edge) for edge in edges]
     shares = [2 * (0.5 - above[0]), *(above[i] - above[i + 1] for i in range(limit) for _ in range(2))]
     return -sum(share * math.log2(share) for share in shares if share > 0)
+
+
+def _share_within(deviations: float) -> float:
+    """Of normal numbers that are at most so far from zero."""
+    return 2 * NormalDist().cdf(deviations) - 1
 
 
 def _largest_of(count: int) -> float:

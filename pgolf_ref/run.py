@@ -7,7 +7,8 @@ the run is over.
 import dataclasses
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,8 +31,11 @@ from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
 from pgolf_ref.quant.artifact import export_model, format_name, load_model
-from pgolf_ref.quant.calibration import calibrate, source
+from pgolf_ref.quant.calibration import calibrate
+from pgolf_ref.quant.guidance import Unit, guided, measured
+from pgolf_ref.quant.sources import TrainingWindows, source
 from pgolf_ref.quant.statistics import InputStatistics
+from pgolf_ref.temperature import fit_temperature
 from pgolf_ref.train import TrainResult, train
 
 SHORTEST = 1e-9  # seconds: a budget of 0 would be none
@@ -50,6 +54,14 @@ class SeedResult:
     steps: int
     train_seconds: float
     eval_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the export knows of the inputs of matrices, by their names, and of which bits gradients decide."""
+
+    statistics: Mapping[str, InputStatistics] = field(default_factory=dict)
+    units: tuple[Unit, ...] = ()
 
 
 def with_seed(config: Config, seed: int, data: str) -> Config:
@@ -105,9 +117,9 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
         trained = train(
             config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
         )
-        statistics = _calibrated(trained, loader, config, clock, log, world)
+        calibration = _calibrated(trained, loader, config, clock, log, world)
         size = code_bytes(script)
-        artifact = _export(trained.model, statistics, config, out / artifact_name(seed), size, clock, world)
+        artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, world)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)
         if len(artifact) + size > config.export.cap_bytes:
@@ -169,26 +181,28 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
     log(f"seed:{run.seed_init}")
 
 
-def _calibrated(
-    trained: TrainResult, loader: Prefetching, config: Config, clock: Clock, log: Log, world: World
-) -> dict[str, InputStatistics]:
-    """The statistics that the export needs, within what training has left of its budget."""
-    if not config.export.calibrates:
-        return {}
-    budget = config.run.budget_seconds
+def _calibrated(trained: TrainResult, loader: Prefetching, config: Config, clock: Clock, log: Log, world: World) -> Calibration:
+    """What the export needs, and the model's temperature, within what training has left of its budget."""
+    export, temperature = config.export, config.model.head.temperature
+    if not (export.calibrates or export.guided or temperature):
+        return Calibration()
+    budget, model = config.run.budget_seconds, trained.model
     with clock.phase("calibrate", max(budget - trained.seconds, SHORTEST) if budget else 0.0) as phase:
-        statistics = calibrate(trained.model, source(trained.model, loader, config), config, phase, world)
+        if temperature:
+            log(f"temperature:{fit_temperature(model, TrainingWindows(loader, config), config, phase, world)}")
+        tokens = source(model, loader, config)
+        units = measured(model, tokens, config, phase, world) if export.guided else ()
+        statistics = calibrate(model, tokens, guided(config, units), phase, world)
     log.event("phase", lines.phase_line(phase.name, phase.seconds, phase.budget), **lines.phase_figures(phase))
-    return statistics
+    return Calibration(statistics, units)
 
 
-def _export(
-    model: GPT, statistics: dict[str, InputStatistics], config: Config, path: Path, size: int, clock: Clock, world: World
-) -> bytes:
+def _export(model: GPT, calibration: Calibration, config: Config, path: Path, size: int, clock: Clock, world: World) -> bytes:
     """Write the artifact on rank 0, then read it back on every rank; `size` is that of the code beside it."""
     with clock.phase("export"):
         if world.is_main:
-            write_bytes(path, export_model(model, config, statistics, config.export.cap_bytes - size))
+            room = config.export.cap_bytes - size
+            write_bytes(path, export_model(model, config, calibration.statistics, room, calibration.units))
         world.agree(0.0)
     return path.read_bytes()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pgolf_ref.config.checks import broken, choices, ranges
 
+PREFIX = "model.attention"
 EXCLUSIONS = ("full", "scaled", "cosine")
 VALUE_RESIDUALS = ("none", "pair", "sigmoid", "cascade")
 GATES = ("none", "bias", "dense", "output", "sparse")
@@ -39,16 +40,14 @@ class AttentionConfig:
     max_document: int = 0  # and documents are cut after so many tokens; 0 = never
 
 
-def problems(a: AttentionConfig, head_dim: int, dim: int, layers: int) -> list[str]:
-    """Every rule that the section breaks, in a model of `layers` blocks of `dim` channels."""
-    prefix = "model.attention"
+def problems(a: AttentionConfig) -> list[str]:
+    """Every value of the section that is none."""
     sizes = ("xsa_last", "max_document", "rope_length", "rope_dims", "q_gain_last")
     positive = ("rope_base", "rope_bases", "value_embedding_dim", "gate_window", "gate_scale", "gate_std")
-    rotated = a.rope_dims or head_dim
     return [
-        *ranges(prefix, a, {"positive": positive, "0 or more": sizes}),
+        *ranges(PREFIX, a, {"positive": positive, "0 or more": sizes}),
         *choices(
-            prefix,
+            PREFIX,
             a,
             {
                 "xsa_form": EXCLUSIONS,
@@ -57,18 +56,21 @@ def problems(a: AttentionConfig, head_dim: int, dim: int, layers: int) -> list[s
                 "gate_source": GATE_SOURCES,
             },
         ),
-        *broken(
-            [
-                (f"{prefix}.rope_dims must be even and at most {head_dim}", rotated % 2 == 0 and rotated <= head_dim),
-                (f"{prefix}.rope_length needs more than 2 rotated channels", not a.rope_length or rotated > 2),
-                (f"{prefix}.yarn_scale must be 1 or more", a.yarn_scale >= 1),
-                (f"{prefix}.xsa_last must be at most model.layers", a.xsa_last <= layers),
-                (f"{prefix}.gate_window must be at most model.dim", a.gate in ("none", "bias", "dense") or a.gate_window <= dim),
-                (f"{prefix}.max_document needs {prefix}.documents", a.documents or not a.max_document),
-                (f"{prefix}.nope_layers must name blocks", within(a.nope_layers, layers)),
-                (f"{prefix}.value_embedding_layers must name distinct blocks", distinct(a.value_embedding_layers, layers)),
-            ]
-        ),
+        *broken([(f"{PREFIX}.yarn_scale must be 1 or more", a.yarn_scale >= 1)]),
+    ]
+
+
+def attention_rules(a: AttentionConfig, head_dim: int, dim: int, layers: int) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) in a model of `layers` blocks of `dim` channels."""
+    rotated = a.rope_dims or head_dim
+    return [
+        (f"{PREFIX}.rope_dims must be even and at most {head_dim}", rotated % 2 == 0 and rotated <= head_dim),
+        (f"{PREFIX}.rope_length needs more than 2 rotated channels", not a.rope_length or rotated > 2),
+        (f"{PREFIX}.xsa_last must be at most model.layers", a.xsa_last <= layers),
+        (f"{PREFIX}.gate_window must be at most model.dim", a.gate in ("none", "bias", "dense") or a.gate_window <= dim),
+        (f"{PREFIX}.max_document needs {PREFIX}.documents", a.documents or not a.max_document),
+        (f"{PREFIX}.nope_layers must name blocks", within(a.nope_layers, layers)),
+        (f"{PREFIX}.value_embedding_layers must name distinct blocks", distinct(a.value_embedding_layers, layers)),
     ]
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from pgolf_ref.config.attention import distinct
-from pgolf_ref.config.checks import broken, choices, ranges
+from pgolf_ref.config.checks import choices, ranges
 
+PREFIX = "model.block"
 ACTIVATIONS = ("relu2", "leaky_relu2", "relu", "gelu", "silu", "sigmoid_gate")
 PARALLEL = ("none", "gptj", "split", "two_lane", "improved")
 LANES = ("split", "two_lane", "improved")  # forms with two residual streams
@@ -35,31 +36,32 @@ class BlockConfig:
     stochastic_depth: float = 0.0  # probability that the last application is left out in training; a straight line leads to it
 
 
-def problems(b: BlockConfig, layers: int) -> list[str]:
-    """Every rule that the section breaks, in a model of `layers` blocks."""
-    prefix = "model.block"
-    partial = b.token_gate or b.soft_gates or b.stochastic_depth > 0
+def problems(b: BlockConfig) -> list[str]:
+    """Every value of the section that is none."""
     return [
         *ranges(
-            prefix,
+            PREFIX,
             b,
             {"0 or more": ("activation_cap", "mlp_widths", "parallel_from"), "in [0, 1)": ("stochastic_depth",)},
         ),
         *choices(
-            prefix,
+            PREFIX,
             b,
             {"activation": ACTIVATIONS, "skips": SKIPS, "skip_norm": SKIP_NORMS, "parallel": PARALLEL, "canon": CANON},
         ),
-        *broken(
-            [
-                (f"{prefix}.mlp_widths must be empty or hold one number per block", len(b.mlp_widths) in (0, layers)),
-                (f"{prefix}.drop_attention must name distinct blocks", distinct(b.drop_attention, layers)),
-                (f"{prefix}.drop_mlp must name distinct blocks", distinct(b.drop_mlp, layers)),
-                (f"{prefix}.parallel_from must be a block", b.parallel == "none" or b.parallel_from < layers),
-                (
-                    f"{prefix}.parallel={b.parallel} has no one residual for token_gate, soft_gates or stochastic_depth",
-                    not (b.parallel in LANES and partial),
-                ),
-            ]
+    ]
+
+
+def block_rules(b: BlockConfig, layers: int) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) in a model of `layers` blocks."""
+    partial = b.token_gate or b.soft_gates or b.stochastic_depth > 0
+    return [
+        (f"{PREFIX}.mlp_widths must be empty or hold one number per block", len(b.mlp_widths) in (0, layers)),
+        (f"{PREFIX}.drop_attention must name distinct blocks", distinct(b.drop_attention, layers)),
+        (f"{PREFIX}.drop_mlp must name distinct blocks", distinct(b.drop_mlp, layers)),
+        (f"{PREFIX}.parallel_from must be a block", b.parallel == "none" or b.parallel_from < layers),
+        (
+            f"{PREFIX}.parallel={b.parallel} has no one residual for token_gate, soft_gates or stochastic_depth",
+            not (b.parallel in LANES and partial),
         ),
     ]

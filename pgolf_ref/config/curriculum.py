@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pgolf_ref.config.checks import broken, ranges
+from pgolf_ref.config.checks import ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +16,19 @@ class CurriculumConfig:
     unfreeze: float = 0.0  # over this first part of the run the blocks join in, the last one first; 0 = all at once
 
 
-def problems(c: CurriculumConfig, seq_len: int, slots: int) -> list[str]:
-    """Every rule that the section breaks, for rows of `seq_len` tokens and steps of `slots` micro-batches."""
-    found = ranges("curriculum", c, {"positive": ("lengths", "slots"), "in [0, 1)": ("length_starts", "slot_starts", "unfreeze")})
-    return found or broken(
-        [
-            ("curriculum.lengths must divide data.seq_len", all(seq_len % length == 0 for length in c.lengths)),
-            ("curriculum.slots must be at most data.slots", all(count <= slots for count in c.slots)),
-            *_begins("lengths", c.lengths, "length_starts", c.length_starts),
-            *_begins("slots", c.slots, "slot_starts", c.slot_starts),
-        ]
-    )
+def problems(c: CurriculumConfig) -> list[str]:
+    """Every value of the section that is none."""
+    return ranges("curriculum", c, {"positive": ("lengths", "slots"), "in [0, 1)": ("length_starts", "slot_starts", "unfreeze")})
+
+
+def curriculum_rules(c: CurriculumConfig, seq_len: int, slots: int) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) for rows of `seq_len` tokens and steps of `slots` micro-batches."""
+    return [
+        ("curriculum.lengths must divide data.seq_len", all(seq_len % length == 0 for length in c.lengths)),
+        ("curriculum.slots must be at most data.slots", all(count <= slots for count in c.slots)),
+        *_begins("lengths", c.lengths, "length_starts", c.length_starts),
+        *_begins("slots", c.slots, "slot_starts", c.slot_starts),
+    ]
 
 
 def _begins(name: str, stages: tuple[int, ...], starts_name: str, starts: tuple[float, ...]) -> list[tuple[str, bool]]:

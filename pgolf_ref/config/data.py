@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pgolf_ref.config.checks import broken, choices, ranges
+from pgolf_ref.config.checks import choices, ranges
 
 ORDERS = ("shuffled", "sequential", "coprime", "documents")
 
@@ -24,10 +24,12 @@ class DataConfig:
 
 
 def problems(data: DataConfig) -> list[str]:
-    """Every rule that the section breaks."""
-    found = ranges("data", data, {"positive": ("seq_len", "batch_tokens", "slots")}) + choices("data", data, {"order": ORDERS})
-    if found:
-        return found
+    """Every value of the section that is none."""
+    return ranges("data", data, {"positive": ("seq_len", "batch_tokens", "slots")}) + choices("data", data, {"order": ORDERS})
+
+
+def data_rules(data: DataConfig) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) between values."""
     unit = data.slots * data.seq_len
     message = f"data.batch_tokens ({data.batch_tokens}) must be a multiple of data.slots * data.seq_len ({unit})"
-    return broken([(message, data.batch_tokens % unit == 0)])
+    return [(message, data.batch_tokens % unit == 0)]

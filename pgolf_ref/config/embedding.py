@@ -55,6 +55,7 @@ class HeadConfig:
     bias: bool = False  # a learned bias per token, before the softcap
     unigram_bias: bool = False  # a learned multiple of the log frequency in the training data, after the softcap
     count_bias: bool = False  # a learned multiple of log(1 + occurrences in the context so far), after the softcap
+    temperature: bool = False  # logits are divided by a number that is fitted on training tokens once training is over
 
 
 def embedding_rules(embedding: EmbeddingConfig, head: HeadConfig, dim: int, seq_len: int) -> list[tuple[str, bool]]:

@@ -3,18 +3,16 @@
 There is no setting for an illegal order: `illegal.py` names the rule to who asks for one.
 """
 
-import re
 from dataclasses import dataclass, field
 
 from pgolf_ref.config.checks import broken, choices, ranges
-from pgolf_ref.config.export import FAMILIES, ROLES
 from pgolf_ref.config.model import ModelConfig
+from pgolf_ref.config.rules import EVERYTHING, is_number, unreadable
 
 LAYOUTS = ("stream", "documents", "varlen")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "cosine")
 LORA_SLOTS = ("query", "key", "value", "attention", "mlp", "head")
-_RULE = re.compile(r"(?:(\d+(?:,\d+)*)\.)?(\w+)=(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +67,6 @@ class TTTConfig:
     lora: LoRAConfig = field(default_factory=LoRAConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class ScaleRule:
-    """The learning rate of some roles, in some blocks or (none named) everywhere, as a multiple."""
-
-    roles: tuple[str, ...]
-    layers: tuple[int, ...]
-    factor: float
-
-
-def scale_rules(ttt: TTTConfig) -> tuple[ScaleRule, ...]:
-    """`lr_scales`, read; of a valid section."""
-    return tuple(rule for text in ttt.lr_scales if (rule := _rule(text)) is not None)
-
-
 def problems(evaluate: EvaluateConfig) -> list[str]:
     """Every rule that the section breaks."""
     positive = ("stride", "batch_windows", "budget_seconds", "tilt_least")
@@ -106,12 +90,7 @@ def ttt_problems(ttt: TTTConfig) -> list[str]:
         *ranges("ttt.lora", lora, {"0 or more": ("rank", "alpha", "lr", "weight_decay", "seed"), "in [0, 1)": ("beta1", "beta2")}),
         *choices("ttt.lora", lora, {"slots": LORA_SLOTS}),
         *broken([("ttt.phases must be increasing", list(ttt.phases) == sorted(set(ttt.phases)))]),
-        *(
-            f"ttt.lr_scales: {text!r} must read ROLE=FACTOR or BLOCKS.ROLE=FACTOR, such as down=3 or 0,1.all=0, with a role of "
-            f"{', '.join(('all', *FAMILIES, *ROLES))}"
-            for text in ttt.lr_scales
-            if _rule(text) is None
-        ),
+        *unreadable("ttt.lr_scales", ttt.lr_scales, "down=3 or 0,1.all=0", "a number of 0 or more", is_number, EVERYTHING),
     ]
 
 
@@ -142,13 +121,3 @@ def _isolated(model: ModelConfig) -> bool:
     e = model.embedding
     mixing = e.smear != "none" or e.hash.rows or e.hash.byte_rows or model.head.count_bias
     return not e.memory_tokens and (e.isolate or not mixing)
-
-
-def _rule(text: str) -> ScaleRule | None:
-    """None where the text is no rule."""
-    match = _RULE.fullmatch(text.replace(" ", ""))
-    if match is None or match[2] not in ("all", *FAMILIES, *ROLES, "vector"):
-        return None
-    layers = tuple(int(layer) for layer in match[1].split(",")) if match[1] else ()
-    roles = (*ROLES, "vector") if match[2] == "all" else FAMILIES.get(match[2], (match[2],))
-    return ScaleRule(roles, layers, float(match[3]))

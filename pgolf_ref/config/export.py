@@ -1,43 +1,18 @@
-"""How the weights become an artifact.
+"""How the weights become an artifact. Values that differ between roles are given as rules (`rules.py`)."""
 
-Values that differ between roles are given as rules, ROLE=VALUE or BLOCKS.ROLE=VALUE, such as mlp=5 or 0,9.key=16; the last rule that
-fits a parameter holds.
-"""
-
-import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pgolf_ref.config.checks import broken, choices, ranges
+from pgolf_ref.config.rules import is_number, rules, unreadable
 
 CODECS = ("brotli", "zstd", "lzma", "zlib", "smallest")
 PACKINGS = ("bytes", "bits", "ordered", "smallest")
 SCALES = ("largest", "search", "deviation", "hessian")
 ROUNDINGS = ("nearest", "gptq", "cdquant", "qronos")
 CORRECTIONS = ("asymmetric", "symmetric")
-FITS = ("none", "ones", "clips")
+FITS = ("none", "ones", "clips", "bits")
 CALIBRATIONS = ("training", "generated", "random", "gibbs")
-FAMILIES = {
-    "attention": ("query", "key", "value", "out"),
-    "mlp": ("up", "down"),
-    "matrix": ("query", "key", "value", "out", "up", "down", "projection"),
-}
-"""Names for several roles of the registry at once."""
-ROLES = ("embedding", "table", "head", "query", "key", "value", "out", "up", "down", "projection", "gate")
 WIDTHS = (*range(2, 9), 16, 32)  # integers of so many bits, float16, float32
-_RULE = re.compile(r"(?:(\d+(?:,\d+)*)\.)?(\w+)=([\w.]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A value, as text, for some roles, in some blocks or (none named) everywhere."""
-
-    roles: tuple[str, ...]
-    layers: tuple[int, ...]
-    value: str
-
-    def fits(self, role: str, layer: int | None) -> bool:
-        return role in self.roles and (not self.layers or layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +22,13 @@ class ExportConfig:
     matrix_bits: int = 8
     embedding_bits: int = 8  # of every table and of an untied head
     bits: tuple[str, ...] = ()  # rules: 2 to 8, 16 or 32
+    guided_more: float = 0.0  # share of the weights of blocks, those with the largest mean squared gradients, that get a bit more
+    guided_fewer: float = 0.0  # and of those with the smallest, that get a bit fewer
     float8: bool = False  # 8-bit floats (e4m3) instead of integers
     scales: tuple[str, ...] = ()  # rules: what the largest code of a row stands for, one of SCALES; largest where none fits
     clips: tuple[str, ...] = ()  # rules: standard deviations of a row that its largest code stands for; 12.85 where none fits
     hessian_share: float = 0.175  # of the Hessian in scales "hessian"
+    scale_floor: float = 0.0  # the largest code of a row stands for this at least (1 up to PR 1019, which wastes codes); 0 = none
     rounding: tuple[str, ...] = ()  # rules: one of ROUNDINGS; nearest where none fits, and where a parameter multiplies nothing
     awq: tuple[str, ...] = ()  # rules: columns are scaled by this power of the mean magnitude of their inputs
     prune: tuple[str, ...] = ()  # rules: the share of a matrix that becomes zero, its smallest weights
@@ -72,53 +50,46 @@ class ExportConfig:
     fit: str = "none"  # what is changed until code and artifact are within the cap
 
     @property
+    def guided(self) -> bool:
+        """Whether gradients decide the bits of some matrices."""
+        return self.guided_more > 0 or self.guided_fewer > 0 or self.fit == "bits"
+
+    @property
     def calibrates(self) -> bool:
         """Whether the export looks at inputs of matrices."""
         needing = {"gptq", "cdquant", "qronos", "hessian"}
         return bool(self.awq) or any(rule.value in needing for texts in (self.rounding, self.scales) for rule in rules(texts))
 
 
-def rules(texts: Sequence[str]) -> tuple[Rule, ...]:
-    """Of a valid section."""
-    return tuple(rule for text in texts if (rule := _rule(text)) is not None)
-
-
-def ruled(texts: Sequence[str], role: str, layer: int | None, default: str) -> str:
-    """The value of the last rule that fits."""
-    fitting = [rule.value for rule in rules(texts) if rule.fits(role, layer)]
-    return fitting[-1] if fitting else default
-
-
 def problems(export: ExportConfig) -> list[str]:
     """Every rule that the section breaks."""
     named = {"lqer_form": CORRECTIONS, "calibration": CALIBRATIONS, "codec": CODECS, "packing": PACKINGS, "fit": FITS}
-    not_negative = ("hessian_share", "row_clamp", "gptq_damping", "lqer_rank", "lqer_top", "reserve_seconds")
+    not_negative = ("hessian_share", "scale_floor", "row_clamp", "gptq_damping", "lqer_rank", "lqer_top", "reserve_seconds")
     wanted = {
         "positive": ("cap_bytes", "qronos_passes", "gptq_block", "lqer_group", "calibration_rows"),
         "0 or more": not_negative,
         "from 2 to 8": ("matrix_bits", "embedding_bits"),
+        "in [0, 1]": ("guided_more", "guided_fewer"),
     }
     tables = [rule for rule in rules((*export.rounding, *export.awq)) if rule.roles == ("table",) and rule.value != "nearest"]
     return [
         *ranges("export", export, wanted),
         *choices("export", export, named),
-        *_unreadable("bits", "mlp=5 or 0,9.key=16", "bits from 2 to 8, 16 or 32", export.bits, _is_width),
-        *_unreadable("scales", "matrix=deviation", ", ".join(SCALES), export.scales, SCALES.__contains__),
-        *_unreadable("clips", "matrix=12.85", "a positive number", export.clips, _is_positive),
-        *_unreadable("awq", "mlp=0.5", "a positive number", export.awq, _is_positive),
-        *_unreadable("prune", "matrix=0.03", "a number between 0 and 1", export.prune, _is_share),
-        *_unreadable("rounding", "matrix=gptq", ", ".join(ROUNDINGS), export.rounding, ROUNDINGS.__contains__),
-        *broken([("export.rounding and export.awq: a table is only looked up and has no inputs", not tables)]),
-    ]
-
-
-def _unreadable(name: str, example: str, values: str, texts: Sequence[str], allowed: Callable[[str], bool]) -> list[str]:
-    """The rules of one field that cannot be read."""
-    return [
-        f"export.{name}: {text!r} must read ROLE=VALUE or BLOCKS.ROLE=VALUE, such as {example}, with a role of "
-        f"{', '.join((*FAMILIES, *ROLES))} and a value of {values}"
-        for text in texts
-        if (rule := _rule(text)) is None or not allowed(rule.value)
+        *unreadable("export.bits", export.bits, "mlp=5 or 0,9.key=16", "bits from 2 to 8, 16 or 32", _is_width),
+        *unreadable("export.scales", export.scales, "matrix=deviation", ", ".join(SCALES), SCALES.__contains__),
+        *unreadable("export.clips", export.clips, "matrix=12.85", "a positive number", _is_positive),
+        *unreadable("export.awq", export.awq, "mlp=0.5", "a positive number", _is_positive),
+        *unreadable("export.prune", export.prune, "matrix=0.03", "a number between 0 and 1", _is_share),
+        *unreadable("export.rounding", export.rounding, "matrix=gptq", ", ".join(ROUNDINGS), ROUNDINGS.__contains__),
+        *broken(
+            [
+                ("export.rounding and export.awq: a table is only looked up and has no inputs", not tables),
+                (
+                    "export.guided_more and export.guided_fewer must be at most 1 together",
+                    export.guided_more + export.guided_fewer <= 1,
+                ),
+            ]
+        ),
     ]
 
 
@@ -127,17 +98,8 @@ def _is_width(text: str) -> bool:
 
 
 def _is_positive(text: str) -> bool:
-    return re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) > 0
+    return is_number(text) and float(text) > 0
 
 
 def _is_share(text: str) -> bool:
     return _is_positive(text) and float(text) < 1
-
-
-def _rule(text: str) -> Rule | None:
-    """None where the text is no rule."""
-    match = _RULE.fullmatch(text.replace(" ", ""))
-    if match is None or match[2] not in (*FAMILIES, *ROLES):
-        return None
-    layers = tuple(int(layer) for layer in match[1].split(",")) if match[1] else ()
-    return Rule(FAMILIES.get(match[2], (match[2],)), layers, match[3])

@@ -39,30 +39,33 @@ class ModelConfig:
 
 
 def problems(model: ModelConfig) -> list[str]:
-    """Every rule that the section breaks."""
+    """Every value of the section and of its nested sections that is none."""
     positive = ("vocab_size", "layers", "dim", "heads", "kv_heads", "mlp_mult", "softcap", "embedding_std")
-    found = ranges("model", model, {"positive": positive, "0 or more": ("ternary_group",)})
-    found += broken([("model.vocab_size must be at most 65536 (tokens are stored as uint16)", model.vocab_size <= 65_536)])
-    if not found:
-        found = broken(
-            [
-                (f"model.dim ({model.dim}) must be a multiple of model.heads ({model.heads})", model.dim % model.heads == 0),
-                ("model.heads must be a multiple of model.kv_heads", model.heads % model.kv_heads == 0),
-                ("the head dimension model.dim / model.heads must be even", model.head_dim % 2 == 0),
-                (
-                    "model.embedding.cooccurrence_qk sets real numbers: model.ternary_group must be 0",
-                    not (model.ternary_group and model.embedding.cooccurrence_qk),
-                ),
-            ]
-        )
-    if found:
-        return found
     return [
+        *ranges("model", model, {"positive": positive, "0 or more": ("ternary_group",)}),
+        *broken([("model.vocab_size must be at most 65536 (tokens are stored as uint16)", model.vocab_size <= 65_536)]),
         *choices("model", model, {"matrix_init": MATRIX_INITS}),
-        *attention.problems(model.attention, model.head_dim, model.dim, model.layers),
-        *block.problems(model.block, model.layers),
-        *recurrence.problems(model.recurrence, model.layers),
-        *broken(_between(model)),
+        *attention.problems(model.attention),
+        *block.problems(model.block),
+        *recurrence.problems(model.recurrence),
+    ]
+
+
+def model_rules(model: ModelConfig) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) between values, those of nested sections included."""
+    whole = model.dim % model.heads == 0
+    return [
+        (f"model.dim ({model.dim}) must be a multiple of model.heads ({model.heads})", whole),
+        ("model.heads must be a multiple of model.kv_heads", model.heads % model.kv_heads == 0),
+        ("the head dimension model.dim / model.heads must be even", not whole or model.head_dim % 2 == 0),
+        (
+            "model.embedding.cooccurrence_qk sets real numbers: model.ternary_group must be 0",
+            not (model.ternary_group and model.embedding.cooccurrence_qk),
+        ),
+        *(attention.attention_rules(model.attention, model.head_dim, model.dim, model.layers) if whole else ()),
+        *block.block_rules(model.block, model.layers),
+        *recurrence.recurrence_rules(model.recurrence, model.layers),
+        *_between(model),
     ]
 
 

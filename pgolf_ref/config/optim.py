@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pgolf_ref.config.attention import distinct
-from pgolf_ref.config.checks import broken, choices, ranges
+from pgolf_ref.config.checks import choices, ranges
 
 ORTHOGONALISATIONS = ("quintic", "polar-express")
 SCHEDULES = ("fraction", "steps", "iterations")
@@ -69,11 +69,11 @@ class OptimConfig:
     ema_share: float = 0.5  # of a blend of both averages
 
 
-def problems(optim: OptimConfig, layers: int) -> list[str]:
-    """Every rule that the section breaks, for a model of `layers` blocks."""
+def problems(optim: OptimConfig) -> list[str]:
+    """Every value of the section that is none."""
     rates = ("embedding_lr", "head_lr", "matrix_lr", "scalar_lr", "adam_matrix_lr", "clip_norm", "matrix_l1", "plateau_gain")
     decays = ("matrix_decay", "embedding_decay", "head_decay", "scalar_decay")
-    found = ranges(
+    return ranges(
         "optim",
         optim,
         {
@@ -95,11 +95,10 @@ def problems(optim: OptimConfig, layers: int) -> list[str]:
             "adam_roles": MATRIX_ROLES,
         },
     )
-    return found or broken(_rules(optim, layers))
 
 
-def _rules(optim: OptimConfig, layers: int) -> list[tuple[str, bool]]:
-    """(what must hold, whether it holds) between values."""
+def optim_rules(optim: OptimConfig, layers: int) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) between values, for a model of `layers` blocks."""
     steps = len(POLAR_EXPRESS) if optim.orthogonalisation == "polar-express" else optim.newton_schulz_steps
     by_pace = optim.schedule == "iterations"
     return [

@@ -17,7 +17,7 @@ from typing import Any
 from pgolf_ref.config.root import Config
 from pgolf_ref.config.tables import from_dict
 from pgolf_ref.config.unspecified import refuse_unspecified
-from pgolf_ref.errors import ConfigError, UserError
+from pgolf_ref.errors import UserError
 
 Tables = dict[str, Any]
 
@@ -44,9 +44,7 @@ def read_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     source, published = str(tables.pop("source", "")), str(tables.pop("published", ""))
     assumed = tuple(tables.pop("assumed", ()))
     problems = [problem for override in overrides if (problem := _override(tables, override))]
-    if problems:
-        raise ConfigError(problems)
-    return Recipe(Path(name_or_path).stem, from_dict(tables), source, published, assumed)
+    return Recipe(Path(name_or_path).stem, from_dict(tables, problems), source, published, assumed)
 
 
 def recipe_names() -> tuple[str, ...]:

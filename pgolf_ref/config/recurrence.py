@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pgolf_ref.config.attention import within
 from pgolf_ref.config.checks import broken, ranges
 
+PREFIX = "model.recurrence"
 MAX_LOOPS = 64
 
 
@@ -25,21 +26,26 @@ class RecurrenceConfig:
     reinject: bool = False  # a learned multiple of the first residual, added before each extra pass
 
 
-def problems(r: RecurrenceConfig, layers: int) -> list[str]:
-    """Every rule that the section breaks, in a model of `layers` blocks."""
-    prefix = "model.recurrence"
-    found = ranges(prefix, r, {"0 or more": ("loops", "first", "last"), "in [0, 1)": ("starts",)})
-    per_pass = r.pass_embedding or r.film or r.timestep or r.loop_norm or r.reinject or r.untied_mlp
+def problems(r: RecurrenceConfig) -> list[str]:
+    """Every value of the section that is none."""
+    found = ranges(PREFIX, r, {"0 or more": ("loops", "first", "last"), "in [0, 1)": ("starts",)})
     return found + broken(
         [
-            (f"{prefix}.loops must be at most {MAX_LOOPS}", r.loops <= MAX_LOOPS),
-            (f"{prefix}.sequence must hold at most {MAX_LOOPS} applications per block", len(r.sequence) <= MAX_LOOPS * layers),
-            (f"{prefix}.sequence must name blocks, from block 0 on", within(r.sequence, layers) and r.sequence[:1] in ((), (0,))),
-            (f"{prefix}.sequence must use every block", not r.sequence or set(r.sequence) == set(range(layers))),
-            (f"{prefix}.sequence and loops exclude each other", not (r.sequence and r.loops)),
-            (f"{prefix}.first must be at most last, and last a block", not r.loops or r.first <= r.last < layers),
-            (f"{prefix}.starts must hold one number, or one per loop", len(r.starts) in (1, r.loops)),
-            (f"{prefix}.starts must not fall", list(r.starts) == sorted(r.starts)),
-            (f"{prefix}.loops must be positive for what differs between passes", not per_pass or r.loops > 0),
+            (f"{PREFIX}.loops must be at most {MAX_LOOPS}", r.loops <= MAX_LOOPS),
+            (f"{PREFIX}.starts must not fall", list(r.starts) == sorted(r.starts)),
         ]
     )
+
+
+def recurrence_rules(r: RecurrenceConfig, layers: int) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) in a model of `layers` blocks."""
+    per_pass = r.pass_embedding or r.film or r.timestep or r.loop_norm or r.reinject or r.untied_mlp
+    return [
+        (f"{PREFIX}.sequence must hold at most {MAX_LOOPS} applications per block", len(r.sequence) <= MAX_LOOPS * layers),
+        (f"{PREFIX}.sequence must name blocks, from block 0 on", within(r.sequence, layers) and r.sequence[:1] in ((), (0,))),
+        (f"{PREFIX}.sequence must use every block", not r.sequence or set(r.sequence) == set(range(layers))),
+        (f"{PREFIX}.sequence and loops exclude each other", not (r.sequence and r.loops)),
+        (f"{PREFIX}.first must be at most last, and last a block", not r.loops or r.first <= r.last < layers),
+        (f"{PREFIX}.starts must hold one number, or one per loop", len(r.starts) in (1, r.loops)),
+        (f"{PREFIX}.loops must be positive for what differs between passes", not per_pass or r.loops > 0),
+    ]

@@ -44,37 +44,39 @@ class Config:
 
 
 def problems_of(config: Config) -> list[str]:
-    """Every rule that the configuration breaks: those of each section, then, if none, those between sections."""
-    found = [
+    """Every rule that the configuration breaks: all values that are none, or else all that do not go together."""
+    shape = config.model
+    shortest = min(config.curriculum.lengths, default=config.data.seq_len)
+    return [
         *model.problems(config.model),
         *data.problems(config.data),
-        *optim.problems(config.optim, config.model.layers),
+        *optim.problems(config.optim),
         *run.problems(config.run),
         *export.problems(config.export),
         *evaluate.problems(config.evaluate),
         *evaluate.ttt_problems(config.ttt),
         *meta.problems(config.meta),
-        *curriculum.problems(config.curriculum, config.data.seq_len, config.data.slots),
-    ]
-    return found or between(config)
+        *curriculum.problems(config.curriculum),
+        *broken(embedding_rules(shape.embedding, shape.head, shape.dim, shortest)),
+        *broken(loss_rules(config.losses, shape.vocab_size, shortest, shape.embedding.hash.rows)),
+    ] or broken(_relations(config))
 
 
-def between(config: Config) -> list[str]:
-    """Rules that tie values of different sections."""
+def _relations(config: Config) -> list[tuple[str, bool]]:
+    """(what must hold, whether it holds) between values, of one section or of several."""
     shape, length = config.model, config.data.seq_len
-    shortest = min(config.curriculum.lengths, default=length)
-    return broken(
-        [
-            (
-                "export.reserve_seconds must be less than run.budget_seconds",
-                not config.run.budget_seconds or config.export.reserve_seconds < config.run.budget_seconds,
-            ),
-            ("meta.split random needs two rows in a slot of data.batch_tokens", not _split(config) or config.data.rows > 1),
-            *evaluate.evaluation_rules(config.evaluate, config.ttt, length, shape),
-            *embedding_rules(shape.embedding, shape.head, shape.dim, shortest),
-            *loss_rules(config.losses, shape.vocab_size, shortest, shape.embedding.hash.rows),
-        ]
-    )
+    return [
+        *model.model_rules(shape),
+        *data.data_rules(config.data),
+        *optim.optim_rules(config.optim, shape.layers),
+        *curriculum.curriculum_rules(config.curriculum, length, config.data.slots),
+        (
+            "export.reserve_seconds must be less than run.budget_seconds",
+            not config.run.budget_seconds or config.export.reserve_seconds < config.run.budget_seconds,
+        ),
+        ("meta.split random needs two rows in a slot of data.batch_tokens", not _split(config) or config.data.rows > 1),
+        *evaluate.evaluation_rules(config.evaluate, config.ttt, length, shape),
+    ]
 
 
 def _split(config: Config) -> bool:

@@ -5,7 +5,7 @@ A value is an int, float, bool, str, a tuple of one of them, or a dataclass of s
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pgolf_ref.config.illegal import refuse_illegal
@@ -28,17 +28,24 @@ def values_by_name(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tupl
             yield prefix + name, value
 
 
-def from_dict(tables: Mapping[str, Any]) -> Config:
-    """The configuration that `tables` describe; missing values keep their defaults, unknown or ill-typed ones are refused."""
-    problems: list[str] = []
-    sections = _fields("", tables, Config, problems)
-    if problems:
-        raise ConfigError(problems)
-    return Config(**sections)
+def from_dict(tables: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
+    """The configuration that `tables` describe; missing values keep their defaults, unknown or ill-typed ones are refused.
+
+    ConfigError tells every problem at once, after those that are known already: names, types, and the rules that other values break.
+    """
+    told, refused = list(problems), list[str]()
+    sections = _fields("", tables, Config, told, refused)
+    try:
+        config = Config(**sections)
+    except ConfigError as error:
+        told += [problem for problem in error.problems if not any(name in problem for name in refused)]
+    if told:
+        raise ConfigError(told)
+    return config
 
 
-def _fields(prefix: str, table: Mapping[str, Any], kind: Any, problems: list[str]) -> dict[str, Any]:
-    """Arguments of `kind`; names of values are told with their prefix, such as `model.attention.`"""
+def _fields(prefix: str, table: Mapping[str, Any], kind: Any, problems: list[str], refused: list[str]) -> dict[str, Any]:
+    """Arguments of `kind`; names of values are told with their prefix, such as `model.attention.`, and those of refused values kept."""
     fields = get_type_hints(kind)
     values = {}
     for name, value in table.items():
@@ -48,18 +55,19 @@ def _fields(prefix: str, table: Mapping[str, Any], kind: Any, problems: list[str
             problems.append(_unknown(prefix + name, [prefix + known for known in fields], "value" if prefix else "table"))
             continue
         try:
-            values[name] = _value(prefix + name, value, fields[name], problems)
+            values[name] = _value(prefix + name, value, fields[name], problems, refused)
         except TypeError:
             problems.append(f"{prefix}{name} must be {_in_words(fields[name])}, not {value!r}")
+            refused.append(prefix + name)
     return values
 
 
-def _value(name: str, value: Any, wanted: Any, problems: list[str]) -> Any:
+def _value(name: str, value: Any, wanted: Any, problems: list[str], refused: list[str]) -> Any:
     """`value` as the type that a field declares; TypeError where it is of another."""
     if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
-        return wanted(**_fields(f"{name}.", value, wanted, problems))  # type: ignore[operator]
+        return wanted(**_fields(f"{name}.", value, wanted, problems, refused))  # type: ignore[operator]
     if get_origin(wanted) is tuple and isinstance(value, list | tuple):
-        return tuple(_value(name, item, get_args(wanted)[0], problems) for item in value)
+        return tuple(_value(name, item, get_args(wanted)[0], problems, refused) for item in value)
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:

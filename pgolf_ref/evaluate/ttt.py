@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from pgolf_ref.config import TTTConfig
-from pgolf_ref.config.evaluate import ScaleRule, scale_rules
+from pgolf_ref.config.rules import ruled
 from pgolf_ref.distributed import World
 from pgolf_ref.evaluate.ledger import Range, Score, ScoringLedger
 from pgolf_ref.evaluate.score import Scoring, count_chunk, score_chunk
 from pgolf_ref.evaluate.windows import Window
 from pgolf_ref.model.gpt import GPT
-from pgolf_ref.registry import Entry, Group, registry
+from pgolf_ref.registry import Group, registry
 
 
 def evaluate_score_first(
@@ -126,18 +126,10 @@ def batches(tokens: Tensor, rows: int, seq_len: int) -> Iterator[tuple[Tensor, T
 
 def lr_scales(model: GPT, config: TTTConfig) -> dict[str, float]:
     """The multiple of the learning rate of every parameter, by its name; 0 = it is frozen."""
-    rules = scale_rules(config)
-    return {name: _scale(entry, rules) for name, entry in registry(model).items()}
-
-
-def _scale(entry: Entry, rules: Sequence[ScaleRule]) -> float:
-    if entry.group is Group.CONSTANT:
-        return 0.0
-    scale = 1.0
-    for rule in rules:
-        if entry.role.value in rule.roles and (not rule.layers or entry.layer in rule.layers):
-            scale = rule.factor
-    return scale
+    return {
+        name: 0.0 if entry.group is Group.CONSTANT else float(ruled(config.lr_scales, entry.role, entry.layer, "1"))
+        for name, entry in registry(model).items()
+    }
 
 
 def _optimizer(parameters: Sequence[torch.nn.Parameter], config: TTTConfig) -> torch.optim.Optimizer:

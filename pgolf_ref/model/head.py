@@ -36,6 +36,7 @@ class Head(nn.Module):
         "unigram": Group.CONSTANT,
         "unigram_weight": Group.SCALAR,
         "count_weight": Group.SCALAR,
+        "temperature": Group.CONSTANT,
     }
 
     def __init__(self, config: ModelConfig) -> None:
@@ -55,6 +56,8 @@ class Head(nn.Module):
             self.unigram_weight = nn.Parameter(torch.zeros(()))
         if c.count_bias:
             self.count_weight = nn.Parameter(torch.zeros(()))
+        if c.temperature:
+            self.temperature = nn.Parameter(torch.ones(()), requires_grad=False)
 
     def logits(self, hidden: Tensor, tokens: Tensor, table: Tensor, adapt: Adapt = unadapted) -> Tensor:
         """(B, T, d), the tokens of the positions (B, T), the embedder's table -> (B, T, V), float32 or better"""
@@ -67,7 +70,7 @@ class Head(nn.Module):
             capped = capped + self.unigram_weight * self.unigram
         if c.count_bias:
             capped = capped + self.count_weight * self._log_counts(tokens, capped.dtype)
-        return capped
+        return capped / self.temperature if c.temperature else capped
 
     def mean_loss(self, hidden: Tensor, tokens: Tensor, targets: Tensor, table: Tensor, weights: Tensor | None = None) -> Tensor:
         """The mean of weight (1) * negative log-likelihood in nats of the targets (B, T), without those in memory tokens' places."""
@@ -103,7 +106,7 @@ class Head(nn.Module):
     def _fused(self) -> bool:
         """Whether the logits are a softcapped product alone; the sigmoid form gives the loss of the tanh form."""
         c = self.config.head
-        return c.softcap_form != "poly5" and not (c.bias or c.unigram_bias or c.count_bias)
+        return c.softcap_form != "poly5" and not (c.bias or c.unigram_bias or c.count_bias or c.temperature)
 
     def _matrix(self, table: Tensor) -> Tensor:
         return table if self.config.tied else self.weight

@@ -32,13 +32,15 @@ class Freezer:
 
     @contextmanager
     def held(self, blocks: range) -> Iterator[None]:
-        """Whatever is done inside, these blocks are as before afterwards, and have no gradient in it."""
+        """Whatever is done or raised inside, these blocks are as before afterwards, and have no gradient in it."""
         held = [parameter for block in blocks for parameter in self._by_block.get(block, [])]
         with torch.no_grad():
             before = [parameter.detach().clone() for parameter in held]
             for parameter in held:
                 if parameter.grad is not None:
                     parameter.grad.zero_()
-            yield
-            for parameter, value in zip(held, before, strict=True):
-                parameter.copy_(value)
+            try:
+                yield
+            finally:
+                for parameter, value in zip(held, before, strict=True):
+                    parameter.copy_(value)

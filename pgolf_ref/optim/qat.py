@@ -21,7 +21,7 @@ class RoundedMatrices:
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         entries = registry(model)
-        self._onset = config.optim.qat_from
+        self._onset, self._floor = config.optim.qat_from, config.export.scale_floor
         self._matrices = [
             (parameter, route(entries[name], config))
             for name, parameter in model.named_parameters()
@@ -37,7 +37,7 @@ class RoundedMatrices:
         real = [parameter.detach().clone() for parameter, _ in self._matrices]
         with torch.no_grad():
             for parameter, way in self._matrices:
-                parameter.copy_(as_stored(parameter, way))
+                parameter.copy_(as_stored(parameter, way, self._floor))
         try:
             yield
         finally:
@@ -46,13 +46,16 @@ class RoundedMatrices:
                     parameter.copy_(value)
 
 
-def as_stored(weight: Tensor, way: Route) -> Tensor:
-    """(rows, columns) -> the values that rounding to nearest leaves of it; ternary blocks round by themselves."""
+def as_stored(weight: Tensor, way: Route, floor: float = 0.0) -> Tensor:
+    """(rows, columns) -> the values that rounding to nearest leaves of it; ternary blocks round by themselves.
+
+    The largest code of a row stands for `floor` at least.
+    """
     if way.form is Form.HALF:
         return weight.to(torch.float16).to(weight.dtype)
     if way.form is Form.FLOAT8:
         return weight.to(torch.float8_e4m3fn).to(weight.dtype)
     if way.form is not Form.INTEGER:
         return weight
-    scales = (weight.abs().amax(dim=1) / largest_code(way.bits)).to(torch.float16).to(weight.dtype)
+    scales = (weight.abs().amax(dim=1).clamp(min=floor) / largest_code(way.bits)).to(torch.float16).to(weight.dtype)
     return nearest(weight, scales, way.bits) * scales.unsqueeze(1)

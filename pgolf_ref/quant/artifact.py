@@ -9,7 +9,7 @@ describes the shape of its model itself.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,8 @@ from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.arrays import Arrays, decode, encode, encode_integers
 from pgolf_ref.quant.container import CODECS, ContainerError, read_container, write_container
-from pgolf_ref.quant.fit import fit_clips, fit_ones
+from pgolf_ref.quant.fit import fit_bits, fit_clips, fit_ones
+from pgolf_ref.quant.guidance import Unit, guided
 from pgolf_ref.quant.matrices import Matrix, Quantised, quantise_all
 from pgolf_ref.quant.routes import Form, method, route
 from pgolf_ref.quant.statistics import InputStatistics
@@ -33,12 +34,17 @@ PACKINGS = ("bytes", "bits", "ordered")
 
 
 def export_model(
-    model: GPT, config: Config, statistics: Mapping[str, InputStatistics] | None = None, room: int | None = None
+    model: GPT,
+    config: Config,
+    statistics: Mapping[str, InputStatistics] | None = None,
+    room: int | None = None,
+    units: Sequence[Unit] = (),
 ) -> bytes:
     """The bytes of the artifact; statistics of the inputs of matrices, by name, for the methods that need them.
 
-    `room` in bytes is what `export.fit` makes the artifact fit into.
+    `room` in bytes is what `export.fit` makes the artifact fit into; `units` are those whose bits gradients decide.
     """
+    unguided, config = config, guided(config, units)
 
     def quantise(wider: float = 1.0) -> Mapping[str, Quantised]:
         return quantised_matrices(model, config, statistics or {}, wider)
@@ -46,6 +52,12 @@ def export_model(
     def write(codes: Mapping[str, Quantised]) -> bytes:
         return write_quantised(model, config, codes)
 
+    def with_fewer_bits(count: int) -> bytes:
+        fewer = guided(unguided, units, count)
+        return write_quantised(model, fewer, quantised_matrices(model, fewer, statistics or {}))
+
+    if room is not None and config.export.fit == "bits":
+        return fit_bits(with_fewer_bits, len(units), room)
     if room is not None and config.export.fit == "ones":
         return fit_ones(quantise(), write, room)
     if room is not None and config.export.fit == "clips":
@@ -127,6 +139,7 @@ def format_in_words(config: Config) -> str:
     else:
         bits = f"int{export.matrix_bits} levels (embeddings: int{export.embedding_bits})"
         bits += f" and by role {', '.join(export.bits)}" if export.bits else ""
+        bits += ", one bit more or fewer by the gradients of a matrix" if export.guided else ""
         rest = f"Weights are rounded to the nearest of {bits} with one float16 scale per row"
         rest += f"; rounding by role {', '.join(export.rounding)}" if export.rounding else ""
         rest += f"; scales by role {', '.join(export.scales)}" if export.scales else ""

@@ -1,6 +1,7 @@
 """An artifact that fits into a number of bytes: the least change of the codes for which it does.
 
 ones    the fewest codes of +-1 become zero, those first whose loss is least (selective pruning of PR 1019)
+bits    the fewest matrices of blocks have a bit fewer, those first whose mean squared gradient is least (`guidance.py`)
 clips   the largest codes stand for more standard deviations, by the smallest factor, so that codes repeat more (of SDClip)
 
 Sizes are those of whole artifacts as they are written. Invariants: what fits is left as it is; what cannot be made to fit, too.
@@ -20,33 +21,45 @@ Codes = Mapping[str, Quantised]
 
 
 def fit_ones(codes: Codes, write: Callable[[Codes], bytes], room: int) -> bytes:
-    """The artifact with as few codes pruned as possible: bisection over their number."""
+    """The artifact with as few codes pruned as possible."""
     order = _cheapest_first(codes)
-    found = smallest(lambda count: write(without(codes, order[:count])), 0, len(order), room)
+    found = smallest(lambda count: write(without(codes, order[:count])), len(order), len(order) // 16, room)
     return found or write(codes)
 
 
 def fit_clips(quantise: Callable[[float], Codes], write: Callable[[Codes], bytes], room: int) -> bytes:
-    """The artifact with clips times as small a factor as possible: bisection in steps of PRECISION."""
-    found = smallest(lambda step: write(quantise(1 + step * PRECISION)), 0, round((WIDEST - 1) / PRECISION), room)
+    """The artifact with clips times as small a factor as possible, in steps of PRECISION."""
+    found = smallest(lambda step: write(quantise(1 + step * PRECISION)), round((WIDEST - 1) / PRECISION), 16, room)
     return found or write(quantise(1.0))
 
 
-def smallest(made: Callable[[int], bytes], low: int, high: int, room: int) -> bytes | None:
-    """What `made` gives for the smallest number from low to high for which it fits, if sizes fall; None if it never does."""
-    best = made(low)
-    if len(best) <= room:
-        return best
-    best = made(high)
-    if len(best) > room:
-        return None
+def fit_bits(write: Callable[[int], bytes], units: int, room: int) -> bytes:
+    """The artifact with a bit fewer in as few units as possible."""
+    return smallest(write, units, max(1, units // 16), room) or write(0)
+
+
+def smallest(made: Callable[[int], bytes], most: int, first: int, room: int) -> bytes | None:
+    """What `made` gives for the smallest number from 0 to `most` for which it fits, if sizes fall; None if it never does.
+
+    An artifact takes minutes, so few are made: after 0 and `first`, in turns where the line between the known sizes meets the room,
+    and half way.
+    """
+    low, high, best = 0, 0, made(0)
+    over = len(best) - room
+    while len(best) > room:
+        if high == most:
+            return None
+        low, over, high = high, len(best) - room, min(max(first, 16 * high, 1), most)
+        best = made(high)
+    by_line = True
     while high - low > 1:
-        middle = (low + high) // 2
-        data = made(middle)
+        share = over / (over + room - len(best)) if by_line else 0.5
+        middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
+        data, by_line = made(middle), not by_line
         if len(data) <= room:
             high, best = middle, data
         else:
-            low = middle
+            low, over = middle, len(data) - room
     return best
 
 

@@ -16,7 +16,7 @@ from pgolf_ref.errors import UserError
 from pgolf_ref.quant.descent import descend
 from pgolf_ref.quant.gptq import GPTQSettings, best_of_both, qronos
 from pgolf_ref.quant.low_rank import Correction, asymmetric, symmetric
-from pgolf_ref.quant.rounding import nearest
+from pgolf_ref.quant.rounding import largest_code, nearest
 from pgolf_ref.quant.routes import Method
 from pgolf_ref.quant.rtn import checked, dequantise
 from pgolf_ref.quant.scales import clip_search, from_deviation, from_deviation_and_hessian, from_largest
@@ -113,7 +113,7 @@ def _scales(matrix: Matrix, export: ExportConfig) -> Tensor:
         found = from_deviation_and_hessian(wide, bits, way.clip, diagonal, export.hessian_share)
     else:
         found = from_largest(wide, bits)
-    return checked(found.to(torch.float16))
+    return checked(found.clamp(min=export.scale_floor / largest_code(bits)).to(torch.float16))
 
 
 def _codes(scaled: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Iterator[tuple[str, Quantised]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pgolf_ref.config import Config
-from pgolf_ref.config.export import ExportConfig, ruled
+from pgolf_ref.config.export import ExportConfig
+from pgolf_ref.config.rules import ruled
 from pgolf_ref.registry import Entry, Group, Role
 
 KEPT_BITS, HALF_BITS = 32, 16
@@ -56,9 +57,8 @@ def route(entry: Entry, config: Config) -> Route:
 
 def _bits(entry: Entry, export: ExportConfig) -> int:
     """By the last rule that fits, else by what the parameter is: a gate is kept."""
-    default = {Role.GATE: KEPT_BITS, Role.EMBEDDING: export.embedding_bits, Role.TABLE: export.embedding_bits}
-    bits = default.get(entry.role, export.embedding_bits if entry.role is Role.HEAD else export.matrix_bits)
-    return int(ruled(export.bits, entry.role, entry.layer, str(bits)))
+    default = {Role.GATE: KEPT_BITS, **dict.fromkeys((Role.EMBEDDING, Role.TABLE, Role.HEAD), export.embedding_bits)}
+    return int(ruled(export.bits, entry.role, entry.layer, str(default.get(entry.role, export.matrix_bits))))
 
 
 @dataclass(frozen=True, slots=True)

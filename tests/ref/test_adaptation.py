@@ -277,7 +277,7 @@ def test_an_illegal_order_cannot_be_configured_and_the_rule_is_named(override: s
         (["evaluate.layout=documents", "model.attention.rope_length=6"], "needs model.attention.rope_length of 0"),
         (["ttt.phases=[3]"], "ttt.phases need ttt.epochs"),
         (["ttt.phases=[3, 2]"], "ttt.phases must be increasing"),
-        (['ttt.lr_scales=["nonsense=2"]'], "must read ROLE=FACTOR"),
+        (['ttt.lr_scales=["nonsense=2"]'], "must read ROLE=VALUE"),
         (['ttt.lora.slots=["query", "out"]'], "ttt.lora.slots must be one of"),
         ([*LORA, "ttt.epochs=1"], "ttt.lora with ttt.epochs needs ttt.phases"),
     ],

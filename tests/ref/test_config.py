@@ -32,6 +32,26 @@ def test_every_problem_is_reported_at_once() -> None:
     assert [problem.split()[0] for problem in caught.value.problems] == ["model.heads", "optim.beta1", "export.matrix_bits"]
 
 
+def test_unknown_names_bad_types_and_bad_values_are_told_together() -> None:
+    """One answer; a value that is refused breaks no rule a second time by its default."""
+    overrides = ["steps=3", "optim.matrix_rl=1", "model.heads=many", "optim.beta1=1.5", "export.bits=['mlp=9']", "losses.focal=-1"]
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("tiny", overrides)
+    told = [problem.split()[0] for problem in caught.value.problems]
+    assert told == ["override", "model.heads", "unknown", "optim.beta1", "export.bits:", "losses.focal"]
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("tiny", ["optim.matrix_rl=1", "model.heads=many", "model.dim=130", "data.batch_tokens=1000"])
+    told = [problem.split()[0] for problem in caught.value.problems]
+    assert told == ["model.heads", "unknown", "data.batch_tokens"]
+
+
+def test_values_that_do_not_go_together_are_told_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("tiny", ["model.dim=130", "model.block.mlp_widths=[8]", "evaluate.stride=9999", "optim.adam_blocks=[7]"])
+    told = [problem.split()[0] for problem in caught.value.problems]
+    assert told == ["model.dim", "model.block.mlp_widths", "optim.adam_blocks", "evaluate.stride", "ttt.chunk_tokens"]
+
+
 def test_relations_between_values() -> None:
     with pytest.raises(ConfigError) as caught:
         Config(model=ModelConfig(dim=510, heads=8), data=DataConfig(batch_tokens=1000))

@@ -17,6 +17,7 @@ from pgolf_ref.model.gpt import GPT
 from pgolf_ref.optim.freezing import Freezer, frozen_blocks
 from pgolf_ref.optim.groups import Optimizers
 from pgolf_ref.optim.qat import RoundedMatrices, as_stored
+from pgolf_ref.quant.artifact import quantised_matrices
 from pgolf_ref.quant.routes import FLOAT8, HALF, KEPT, TERNARY, Form, Route, route
 from pgolf_ref.quant.rtn import dequantise, quantise
 from pgolf_ref.registry import Group, registry
@@ -181,6 +182,17 @@ def test_freezing_a_block_freezes_all_its_tensors_and_no_other(block: int, extra
         assert moved == [entry.layer != block or step == 2 for entry in names]
 
 
+def test_a_block_stays_frozen_when_a_step_fails() -> None:
+    model = random_model(small())
+    before = weights(model)
+    with pytest.raises(RuntimeError, match="the step"), Freezer(model).held(range(1)), torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+        raise RuntimeError("the step")
+    moved = [not torch.equal(p, q) for p, q in zip(weights(model), before, strict=True)]
+    assert moved == [entry.layer != 0 for entry in registry(model).values()]
+
+
 def test_a_frozen_block_does_not_count_for_the_clipped_norm() -> None:
     """A huge gradient of a frozen block leaves the others' steps as they are."""
 
@@ -214,6 +226,17 @@ def test_a_run_unfreezes_its_blocks() -> None:
 # Quantisation-aware training
 
 INTEGERS = [Route(Form.INTEGER, bits) for bits in range(2, 9)]
+
+
+def test_matrices_are_rounded_by_scales_with_a_floor() -> None:
+    """As the export rounds them: codes are multiples of the floor over the largest code."""
+    config = small("export.scale_floor=1.0", "export.matrix_bits=6", "optim.qat_from=0.0")
+    model = random_model(config)
+    weight = model.blocks[0].mlp.up
+    real, expected = weight.detach().clone(), quantised_matrices(model, config, {})["blocks.0.mlp.up"].expanded()
+    with RoundedMatrices(model, config).rounded(0.5):
+        assert torch.equal(weight.float(), expected)
+    assert torch.equal(weight, real) and not torch.equal(real.float(), expected)
 
 
 @pytest.mark.parametrize("way", [*INTEGERS, HALF, FLOAT8, KEPT, TERNARY])

@@ -18,7 +18,7 @@ from pgolf_ref.errors import ConfigError, UserError
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.quant.artifact import export_model, load_model, quantised_matrices, write_quantised
-from pgolf_ref.quant.calibration import TrainingWindows, calibrate
+from pgolf_ref.quant.calibration import calibrate
 from pgolf_ref.quant.container import read_container, write_container
 from pgolf_ref.quant.gptq import row_errors
 from pgolf_ref.quant.made_text import RandomTokens
@@ -26,6 +26,7 @@ from pgolf_ref.quant.matrices import Matrix, clamp_rows, prune_smallest, quantis
 from pgolf_ref.quant.order import similar_rows
 from pgolf_ref.quant.rounding import nearest
 from pgolf_ref.quant.routes import Method
+from pgolf_ref.quant.sources import TrainingWindows
 from pgolf_ref.quant.statistics import Collector, InputStatistics
 from pgolf_ref.run import run_seed, with_seed
 

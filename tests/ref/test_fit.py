@@ -1,7 +1,11 @@
 """Artifacts that are made to fit into a number of bytes."""
 
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import random_model, small
 
 from pgolf_ref.config import Config
@@ -57,15 +61,25 @@ def test_what_cannot_fit_is_left_as_it_is() -> None:
         assert export_model(model, config, room=100) == export_model(model, config)
 
 
-def test_the_smallest_number_that_fits_is_found() -> None:
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.integers(0, 5000), st.integers(0, 400))
+def test_the_smallest_number_that_fits_is_found(falls: list[int], room: int, first: int) -> None:
+    """Sizes that fall in uneven steps, some of them by nothing."""
+    sizes = [sum(falls[i:]) for i in range(len(falls) + 1)]
+    found = smallest(lambda number: bytes(sizes[number]), len(falls), first, room)
+    assert found == bytes(next(size for size in sizes if size <= room))
+
+
+def test_few_artifacts_are_made_on_the_way() -> None:
+    """Sizes that fall by the logarithm of the factor, as those of artifacts do: no more than five for a factor near one."""
     tried = []
 
-    def made(number: int) -> bytes:
-        tried.append(number)
-        return bytes(1000 - number)
+    def made(step: int) -> bytes:
+        tried.append(step)
+        return bytes(round(1e5 - 3e4 * math.log2(1 + step / 256)))
 
-    for room, expected in ((1000, 0), (999, 1), (700, 300), (0, 1000)):
-        found = smallest(made, 0, 1000, room)
-        assert found is not None and len(found) == 1000 - expected
-    assert smallest(made, 0, 1000, -1) is None
-    assert len(tried) < 60
+    for short in (1, 200, 1000, 2000):
+        tried.clear()
+        found = smallest(made, 768, 16, 100_000 - short)
+        assert found is not None and 100_000 - short - 200 < len(found) <= 100_000 - short
+        assert len(tried) <= 5
+    assert smallest(made, 768, 16, 0) is None

@@ -5,7 +5,7 @@ import torch
 from toys import random_model, small
 
 from pgolf_ref.config import load_recipe, recipe_names
-from pgolf_ref.config.export import FAMILIES, ROLES, rules
+from pgolf_ref.config.rules import FAMILIES, ROLES, Rule, parsed, rules
 from pgolf_ref.errors import ConfigError, UserError
 from pgolf_ref.forecast import forecast
 from pgolf_ref.model.gpt import GPT
@@ -61,6 +61,16 @@ def test_the_last_rule_that_fits_decides() -> None:
     assert found["blocks.0.resid_mix"] == KEPT
 
 
+def test_an_untied_head_has_the_bits_of_tables() -> None:
+    found = routes("model.tied=false", "export.matrix_bits=5", "export.embedding_bits=7", "export.bits=['table=4']")
+    assert found["head.weight"] == found["embedding.table"] == Route(Form.INTEGER, 7)
+
+
+def test_a_rule_is_read_once() -> None:
+    assert parsed("0,9.key=16") is parsed("0,9.key=16")
+    assert parsed("all=0") == Rule("all", (), "0") and parsed("nothing=0") is None
+
+
 def test_gates_are_kept_unless_a_rule_names_them() -> None:
     assert routes("model.attention.gate=dense")["blocks.0.attention.gate.weight"] == KEPT
     ruled = routes("model.attention.gate=bias", "export.bits=['gate=8']")
@@ -105,7 +115,7 @@ def test_fewer_bits_make_a_smaller_forecast() -> None:
     assert sizes == sorted(sizes) and len(set(sizes)) == len(sizes)
 
 
-@pytest.mark.parametrize("rule", ["mlp", "mlp=9", "nothing=6", "0,.mlp=6", "x.mlp=6", "vector=8"])
+@pytest.mark.parametrize("rule", ["mlp", "mlp=9", "nothing=6", "0,.mlp=6", "x.mlp=6", "vector=8", "all=8"])
 def test_what_is_no_rule_is_told(rule: str) -> None:
     with pytest.raises(ConfigError, match="must read ROLE=VALUE"):
         small(f"export.bits=['{rule}']")
