@@ -36,6 +36,43 @@ def test_every_row_has_code_or_says_what_is_missing() -> None:
     assert undone == []
 
 
+TOGGLES = {
+    5: {"export.awq", "export.calibration_rows", "optim.newton_schulz_steps", "run.validate_every"},
+    14: {"export.awq"},
+    15: {"export.awq"},
+    18: {"model.embedding.hash.heads"},
+    43: {"export.bits"},
+    47: {"export.bits"},
+    48: {"export.bits"},
+    49: {"export.bits", "ttt.epochs"},
+    53: {"optim.plateau", "model.attention.value_residual"},
+    71: {"export.row_clamp"},
+    77: {"export.scales", "optim.warmdown_after", "model.attention.x0_value"},
+    79: {"curriculum.unfreeze", "optim.adam_blocks", "optim.adam_roles", "model.embedding.init"},
+    86: {"optim.banked", "optim.qat_from"},
+    94: {"meta.every", "ttt.epochs", "ttt.lr_scales"},
+    97: {"meta.sam_rho", "meta.scales_lr", "meta.gain_weight"},
+    98: {"meta.outer_weight", "meta.gain_weight"},
+    101: {"model.recurrence.loops", "model.recurrence.pass_embedding"},
+    115: {"curriculum.slots", "losses.mtp_heads", "model.block.drop_mlp"},
+    120: {"export.clips", "ttt.lr_scales", "model.block.parallel_from", "model.embedding.dim"},
+}
+"""What an experiment of several changes must set at least."""
+
+
+@pytest.mark.parametrize("number", TOGGLES)
+def test_an_experiment_has_every_toggle_that_has_a_field(number: int) -> None:
+    (experiment,) = (e for e in techniques.experiments() if e["number"] == number)
+    assert {techniques.field_of(item) for item in experiment["set"]} >= TOGGLES[number]
+
+
+def test_experiments_have_whole_names() -> None:
+    """As the sources index them: letters first, no bracket that is not opened, none twice."""
+    names = [e["name"] for e in techniques.experiments() if e["number"] <= 122 and e["number"] != 75]
+    assert [name for name in names if name.count("(") != name.count(")") or name.isdecimal()] == []
+    assert len(set(names)) == len(names)
+
+
 def test_only_quantisation_and_evaluation_may_come_later() -> None:
     assert {row["section"] for row in ROWS if row.get("later")} <= {"1.5", "1.6"}
 
