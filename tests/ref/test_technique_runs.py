@@ -1,5 +1,6 @@
 """Techniques in whole runs: trained, exported, read back, scored."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from corpora import VOCAB, prepared
 from runs import brisk
 from toys import random_model, random_tokens, small, toy_vocabulary
 
-from pgolf_ref.config import Config
+from pgolf_ref.config import Config, load_recipe
+from pgolf_ref.config.scale import tiny
 from pgolf_ref.data.dataset import open_dataset
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import ConfigError
@@ -96,6 +98,24 @@ def test_a_run_with_every_technique_is_trained_and_scored(tmp_path: Path) -> Non
     assert 0 < result.val_bpb < 20
     names = {name for name, _ in load_model((tmp_path / "model_seed3.pgolf").read_bytes()).named_parameters()}
     assert "head.unigram" in names and not any("multi_token" in name or "evaluation" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("caseops", ("ttt.phases=[2, 4]",), ("final_int6_brotli_roundtrip ", "final_int6_ttt ")),
+        ("ternary", (), ("temperature:", "final_ternary_lzma_roundtrip ", "final_ternary_sliding_window ")),
+    ],
+)
+def test_a_recipe_goes_from_data_to_its_score(name: str, settings: tuple[str, ...], told: tuple[str, ...], tmp_path: Path) -> None:
+    """At its tiny scale, in every way that it is scored; adapters per document and weights between phases learn in time."""
+    config = tiny(load_recipe(name, [f"model.vocab_size={VOCAB}", f"data.path={prepared()}", *settings]))
+    adapters = replace(config.ttt.lora, chunk_tokens=64, batch_documents=64)
+    config = replace(config, run=replace(config.run, steps=2), ttt=replace(config.ttt, lora=adapters))
+    result = run_seed(with_seed(config, 3, config.data.path), "# script", tmp_path, World.single())
+    lines = (tmp_path / "train_seed3.log").read_text(encoding="utf-8").splitlines()
+    assert [start for start in told if any(line.startswith(start) for line in lines)] == list(told)
+    assert 0 < result.val_bpb < 20
 
 
 def test_the_evaluation_hash_takes_part_in_test_time_training() -> None:
