@@ -4,6 +4,7 @@ Invariants: with one rank every collective is the identity; every rank leaves a 
 stay equal on all ranks; decisions that depend on a clock are those of rank 0.
 """
 
+import datetime
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class World:
         own = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
         if own.type == "cuda":
             torch.cuda.set_device(own)
-        distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+        # The others wait for rank 0, which may look for an artifact that fits longer than the 10 minutes that NCCL allows.
+        distributed.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=datetime.timedelta(hours=1))
         return cls(distributed.get_rank(), size, own)
 
     @property

@@ -1,14 +1,17 @@
 """Artifacts that are made to fit into a number of bytes."""
 
+import datetime
 import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import distributed
 from toys import random_model, small
 
 from pgolf_ref.config import Config
+from pgolf_ref.distributed import World
 from pgolf_ref.quant.artifact import export_model, load_model, quantised_matrices, write_quantised
 from pgolf_ref.quant.container import read_container
 from pgolf_ref.quant.fit import smallest, without
@@ -83,3 +86,13 @@ def test_few_artifacts_are_made_on_the_way() -> None:
         assert found is not None and 100_000 - short - 200 < len(found) <= 100_000 - short
         assert len(tried) <= 5
     assert smallest(made, 768, 16, 0) is None
+
+
+def test_the_other_ranks_wait_for_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the ten minutes that a collective waits for a rank of its own accord."""
+    asked: dict[str, datetime.timedelta] = {}
+    monkeypatch.setattr(distributed, "init_process_group", lambda backend, **settings: asked.update(settings))
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert World.from_environment("cpu").rank == 1
+    assert asked["timeout"] >= datetime.timedelta(minutes=30)
