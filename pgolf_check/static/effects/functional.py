@@ -193,6 +193,8 @@ FUNCTIONS: dict[str, Effect] = {
     "dataclasses.replace": records.replace,
     "dataclasses.asdict": records.as_dict,
     "dataclasses.field": records.field,
+    "dataclasses.fields": records.fields,
+    "dataclasses.is_dataclass": records.is_dataclass,
     "functools.reduce": _reduce,
     "codecs.decode": _decoded,
     **{f"hashlib.{name}": _digest for name in "new md5 sha1 sha224 sha256 sha384 sha512 blake2b blake2s sha3_256".split()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgolf_check.static.calls import instantiate
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import union
-from pgolf_check.static.values import NO_CONST, Class, Data, Instance, Mapping, Value, deps_of, options
+from pgolf_check.static.values import NO_CONST, Class, Data, Instance, Mapping, Sequence, Value, deps_of, options
 
 
 def replace(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
@@ -27,6 +27,32 @@ def _table(value: Value) -> Value:
     if type(value) is Instance and type(value.cls) is Class and value.cls.fields:
         return Mapping({name: _table(value.attrs[name]) for name in _fields(value.cls) if name in value.attrs})
     return value
+
+
+def is_dataclass(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """dataclasses.is_dataclass: whether the class declares fields; numbers, tensors and containers have none."""
+    found = {_declares(value) for value in options(args[0])} if args else set()
+    return found.pop() if len(found) == 1 else Data(scalar=True)
+
+
+def _declares(value: Value) -> bool:
+    cls = value.cls if type(value) is Instance else value
+    return type(cls) is Class and bool(_fields(cls))
+
+
+def fields(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    """dataclasses.fields: what the class declares; nothing of what an object holds."""
+    value = args[0] if args else None
+    cls = value.cls if type(value) is Instance else value
+    if type(cls) is Class:
+        return Sequence("tuple", tuple(_field(name) for name in _fields(cls)))
+    return Sequence("tuple", (), _field(Data(parts=(None,), scalar=True)), True)
+
+
+def _field(name: Value) -> Instance:
+    made = Instance("dataclasses.Field")
+    made.attrs["name"] = name
+    return made
 
 
 def _fields(cls: Class) -> tuple[str, ...]:
