@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.model import Report, Witness
 from pgolf_check.rules.edition import Edition, load_edition
 from pgolf_check.rules.facts import Facts
@@ -59,9 +60,20 @@ def audit(
         as_of=as_of,
         profile=profile,
         pull_request=pull_request,
+        dynamic=_dynamic(submission, crashes) if Witness.DYNAMIC in witnesses else None,
     )
     excused = standing(submission, reference) if grandfather else frozenset()
     return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes, waivers=waivers)
+
+
+def _dynamic(submission: Submission, crashes: list[str]) -> DynamicFacts | None:
+    from pgolf_check.dynamic.witness import probe
+
+    try:
+        return probe(submission)
+    except Exception as error:  # noqa: BLE001  (the boundary: a crash is an answer, X103)
+        crashes.append(f"the dynamic witness stopped: {crash(error)}")
+        return None
 
 
 def _unread(submission: Submission, why: str) -> Submission:

@@ -77,9 +77,17 @@ def cli() -> None:
 
 @cli.command()
 @of_paths
-def check(**given: Any) -> int:
+@click.option("--dynamic", is_flag=True, help="Run the scripts too, in the sandbox.")
+def check(dynamic: bool, **given: Any) -> int:
     """Judge submissions by what they say (paper) and by their source (static)."""
-    return _check(("paper", "static"), **given)
+    return _check(("paper", "static", *(["dynamic"] if dynamic else [])), **given)
+
+
+@cli.command()
+@of_paths
+def dynamic(**given: Any) -> int:
+    """Run the scripts of submissions in the sandbox, shrunk to seconds, on random tokens. Needs torch."""
+    return _check(("dynamic",), **given)
 
 
 @cli.command()
@@ -125,7 +133,7 @@ def gate(base: str, head: str, repo: str, form: str, timeout: float, waivers: st
 @click.argument("list_file", metavar="LIST", type=click.File("r", encoding="utf-8"))
 @from_git
 @judging
-@click.option("--witness", type=click.Choice(["paper", "static", "all"]), default="all", show_default=True)
+@click.option("--witness", type=click.Choice(["paper", "static", "dynamic", "all"]), default="all", show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes; default: one per core.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the answers in this file, and go on from it.")
 @click.option("--grandfather", is_flag=True, help="Excuse merged records from later rulings; ignored when accuracy is measured.")

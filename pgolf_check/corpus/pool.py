@@ -19,6 +19,8 @@ from pgolf_check.model import Report, Witness
 
 TIME_LIMIT = 30.0
 """Seconds for one path."""
+RUNNING = 600.0
+"""Seconds beside these for one path whose script is run: the controls, and its own runs."""
 AGE = 200
 """Paths after which a worker is replaced, so that its memory does not grow with the list."""
 
@@ -49,6 +51,7 @@ def judge_all(
     paths: Iterable[str], options: Options, *, jobs: int = 1, time_limit: float = TIME_LIMIT, target: Target = serve
 ) -> Iterator[Answered]:
     """An answer for every path. Closing the iterator, or an interruption, ends the workers, each of which runs `target`."""
+    time_limit += RUNNING if Witness.DYNAMIC in options.witnesses else 0.0
     pending = deque(dict.fromkeys(paths))
     workers: list[_Worker] = []
     try:

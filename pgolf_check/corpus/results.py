@@ -17,18 +17,28 @@ from typing import Any, TextIO
 from pgolf_check.corpus.pool import Answered
 from pgolf_check.corpus.worker import Options, Refused
 from pgolf_check.errors import UserError
-from pgolf_check.model import Certainty, Finding, JudgedFinding, Report, Severity, Verdict, Witness
+from pgolf_check.model import Certainty, Finding, JudgedFinding, Report, Severity, Status, Verdict, Witness
 from pgolf_check.report.document import document
 
 UNREADABLE = "X101"
 """The rule of a path that cannot be read."""
+BETTER_THAN_CHANCE = "C100"
 
 
 def as_object(answered: Answered, options: Options) -> dict[str, Any]:
     """An answer as the JSON object of its line: the report's document with `path` as asked, and `seconds`."""
     result = answered.result
     report = _refusal(answered.path, result, options) if isinstance(result, Refused) else result
-    return {**document(report), "path": answered.path, "seconds": round(answered.seconds, 4)}
+    told = {"ran": _ran(report)} if Witness.DYNAMIC in options.witnesses else {}
+    return {**document(report), **told, "path": answered.path, "seconds": round(answered.seconds, 4)}
+
+
+def _ran(report: Report) -> bool | str:
+    """Whether the script was run to a stated loss; if not, why not."""
+    answer = next((answer for answer in report.answers if answer.rule == BETTER_THAN_CHANCE), None)
+    if answer is None:
+        return "the submission could not be read"
+    return answer.reason if answer.status in (Status.NOT_ANALYSED, Status.NOT_RUN) else True
 
 
 def _refusal(path: str, refused: Refused, options: Options) -> Report:

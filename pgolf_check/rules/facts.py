@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.model import Witness
 from pgolf_check.rules.edition import Edition
 from pgolf_check.static.facts import StaticFacts
@@ -14,7 +15,7 @@ from pgolf_check.submission.pull_request import PullRequest
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The evidence about one submission. `static` is None if that witness was not asked or could not finish.
+    """The evidence about one submission. `static` and `dynamic` are None if that witness was not asked or could not finish.
 
     `pull_request` is None unless the submission is judged as part of one.
     """
@@ -26,3 +27,4 @@ class Facts:
     as_of: datetime.date | None = None
     profile: str = "precedent"
     pull_request: PullRequest | None = None
+    dynamic: DynamicFacts | None = None

@@ -65,24 +65,27 @@ class Trial:
         return combined(stated.evidence for stated in self.stated) if self.stated else None
 
 
-def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runner) -> Trial:
+def try_script(
+    script: str, files: Mapping[str, bytes], probe: Probe, run: Runner, layout: Layout = STREAM, source: str = ""
+) -> Trial:
     """Run `script`, one of the `files` (content by name), under the configurations of a probe until it states a loss.
 
-    A run that stopped after it stated a loss counts: the loss is what it is. Raises ValueError if the script is not among the files.
+    A run that stopped after it stated a loss counts: the loss is what it is. `source` is the script's text as it runs,
+    decoded. Raises ValueError if the script is not among the files.
     """
     if script not in files:
         raise ValueError(f"{script}: not among the files of the run")
     reasons: list[str] = []
-    for configuration in configurations(probe):
+    for configuration in configurations(probe, layout, source):
         with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
             folder = Path(name)
-            lay_out(folder, files, STREAM)
+            lay_out(folder, files, layout)
             environment = {
                 "PATH": os.defpath, "HOME": name, "TMPDIR": name, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1", **configuration.variables,
             }  # fmt: skip
             ended = run([sys.executable, "-s", str(LAUNCHER), script], folder, environment)
-        stated = losses(ended.output, STREAM)
+        stated = losses(ended.output, layout)
         if stated:
             return Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
         reasons.append(f"{configuration.name}: {_reason(ended)}")

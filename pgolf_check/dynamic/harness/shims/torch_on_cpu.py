@@ -73,6 +73,21 @@ class _Stub:
     def __exit__(self, *_: object) -> None: ...
 
 
+_PLAIN_GENERATOR = torch.Generator
+
+
+class _OfGenerators(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _PLAIN_GENERATOR)
+
+
+class _Generator(metaclass=_OfGenerators):
+    """A class still: annotations of torch name it."""
+
+    def __new__(cls, device: Any = "cpu") -> Any:
+        return _PLAIN_GENERATOR(on_cpu(device))
+
+
 def _devices() -> None:
     cuda: Any = torch.cuda
     properties = types.SimpleNamespace(
@@ -91,8 +106,7 @@ def _devices() -> None:
         setattr(cuda, name, _Stub)
     same: Any = lambda self, *_, **__: self  # noqa: E731
     torch.Tensor.cuda = torch.Tensor.pin_memory = torch.nn.Module.cuda = same  # type: ignore[method-assign]
-    plain = torch.Generator
-    torch.Generator = lambda device="cpu": plain(on_cpu(device))  # type: ignore[assignment,misc]
+    torch.Generator = _Generator  # type: ignore[misc]
     for kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
         kind.__init__ = _not_fused(kind.__init__)  # type: ignore[method-assign]
     run = subprocess.run

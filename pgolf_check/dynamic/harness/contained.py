@@ -1,0 +1,42 @@
+"""Trials in the sandbox: a laid-out folder becomes a job that sees its files and the stand-ins, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pgolf_check.dynamic import sandbox
+from pgolf_check.dynamic.harness.trial import LAUNCHER, Ended
+from pgolf_check.dynamic.sandbox import Ending, Job, Limits
+
+OWN = frozenset(("HOME", "TMPDIR", "PATH"))
+"""Variables that the sandbox sets."""
+MIB = 1 << 20
+
+
+class Contained:
+    """A `Runner` that runs in the sandbox. `remaining` are the seconds that all its runs may still take together."""
+
+    def __init__(self, seconds: float, each: float, *, allow_weak: bool = False) -> None:
+        self.remaining = seconds
+        self.each = each
+        self.allow_weak = allow_weak
+        self.layers = ""
+        """How the last run was contained."""
+
+    def __call__(self, command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Ended:
+        """Raises SandboxError if the host offers no sandbox."""
+        wall = min(self.each, self.remaining)
+        if wall < 1.0:
+            return Ended(1, "", "no time is left for this run")
+        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        environment = {name: value for name, value in variables.items() if name not in OWN}
+        limits = Limits(wall_s=wall, cpu_s=4 * wall, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
+        job = Job(tuple(command), files, environment, limits, out="results", visible=(LAUNCHER.parent,))
+        outcome = sandbox.run(job, allow_weak=self.allow_weak)
+        self.remaining -= outcome.wall_s
+        self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")
+        errors = outcome.stderr.decode("utf-8", "replace")
+        if outcome.ended is not Ending.EXITED:
+            errors = f"{errors}\n{outcome.ended.value}"
+        return Ended(137 if outcome.status is None else outcome.status, outcome.stdout.decode("utf-8", "replace"), errors)

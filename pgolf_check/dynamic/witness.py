@@ -1,0 +1,68 @@
+"""The dynamic witness on one submission: its script runs in the sandbox on random tokens, and its losses are judged.
+
+Training is switched off in one probe, which shows leaks of the evaluation, and on in the other, which shows those before it. Controls
+run once in a process before anything is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from pgolf_check.dynamic.facts import DynamicFacts
+from pgolf_check.dynamic.harness.calibration import check_controls
+from pgolf_check.dynamic.harness.configuration import STREAM, Probe
+from pgolf_check.dynamic.harness.contained import Contained
+from pgolf_check.dynamic.harness.trial import Trial, try_script
+from pgolf_check.dynamic.shard import Layout
+from pgolf_check.errors import UserError
+from pgolf_check.submission.model import Submission
+
+SECONDS, EACH = 240.0, 90.0
+"""Wall-clock seconds for all runs of a submission, and for one of them."""
+CONTROL_SECONDS = 180.0
+SMALL = 8 << 20
+"""Bytes of a file that is laid beside the script."""
+SIZES = range(261, 1 << 16)
+
+
+def probe(submission: Submission, *, allow_weak: bool = False) -> DynamicFacts:
+    """Run a submission's script. What cannot be run is told, and proves nothing."""
+    file = submission.file(submission.entry)
+    if file is None or file.data is None:
+        return DynamicFacts(submission.entry, stopped="there is no script to run")
+    try:
+        _controlled(allow_weak)
+    except UserError as error:
+        return DynamicFacts(submission.entry, stopped=str(error))
+    source = source_of(submission)
+    layout = stream_of(source)
+    files = {f.path: f.data for f in submission.files if f.data is not None and f.size <= SMALL}
+    run = Contained(SECONDS, EACH, allow_weak=allow_weak)
+    trials: list[Trial] = []
+    for which in Probe:
+        trials.append(try_script(submission.entry, files, which, run, layout, source))
+        if not trials[-1].stated:
+            break
+    return DynamicFacts(submission.entry, tuple(trials), run.layers, layout.alphabet, positions=layout.random)
+
+
+@cache
+def _controlled(allow_weak: bool) -> None:
+    """Raises UserError unless the controls come out as they must here."""
+    check_controls(Contained(CONTROL_SECONDS, EACH, allow_weak=allow_weak))
+
+
+def source_of(submission: Submission) -> str:
+    """The decoded text of the script, "" if it could not be had."""
+    script = submission.scripts.get(submission.entry)
+    return script.text if script is not None and script.text is not None else ""
+
+
+def stream_of(text: str) -> Layout:
+    """The stream for a script: of the vocabulary that it fixes, if it does not take it from the environment."""
+    if re.search(r"""["']VOCAB_SIZE["']""", text):
+        return STREAM
+    named = [int(size) for size in re.findall(r"(?:fineweb10B_sp|vocab_size\s*(?::\s*int\s*)?=\s*)(\d{3,5})\b", text)]
+    sizes = [size for size in named if size in SIZES]
+    return Layout(tokens=STREAM.tokens, vocab=max(set(sizes), key=sizes.count)) if sizes else STREAM
