@@ -6,8 +6,8 @@ import datetime
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.model import Report, Witness
 from pgolf_check.rules.edition import Edition, load_edition
 from pgolf_check.rules.facts import Facts
@@ -17,6 +17,9 @@ from pgolf_check.submission.model import Submission
 from pgolf_check.submission.pull_request import PullRequest
 from pgolf_check.verdict import crash, judge
 from pgolf_check.waivers import Waiver
+
+if TYPE_CHECKING:
+    from pgolf_check.dynamic.facts import DynamicFacts
 
 DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
 NO_MEMORY = "the analysis needs more memory than it is given"

@@ -23,6 +23,7 @@ from pgolf_check.report.document import document
 UNREADABLE = "X101"
 """The rule of a path that cannot be read."""
 BETTER_THAN_CHANCE = "C100"
+"""The rule that only a script that ran decides."""
 
 
 def as_object(answered: Answered, options: Options) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pgolf_check.dynamic.canary import ALPHA
-from pgolf_check.dynamic.facts import DynamicFacts
-from pgolf_check.dynamic.harness.trial import Trial
 from pgolf_check.model import Answer, Certainty, Figure, Finding, Location, Step, Witness
 from pgolf_check.rules.answers import failed, not_analysed
 from pgolf_check.rules.facts import Facts
+
+if TYPE_CHECKING:
+    from pgolf_check.dynamic.facts import DynamicFacts
+    from pgolf_check.dynamic.harness.trial import Trial
 
 CODE = "C100"
 

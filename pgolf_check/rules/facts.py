@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.model import Witness
 from pgolf_check.rules.edition import Edition
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.submission.model import Submission
 from pgolf_check.submission.pull_request import PullRequest
+
+if TYPE_CHECKING:
+    from pgolf_check.dynamic.facts import DynamicFacts
 
 
 @dataclass(frozen=True, slots=True)
