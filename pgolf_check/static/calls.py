@@ -29,6 +29,7 @@ from pgolf_check.static.values import (
     Value,
     Wrapped,
     deps_of,
+    is_module_instance,
     unwrapped,
 )
 
@@ -243,7 +244,7 @@ def _enter(m: Machine, func: Function, args: tuple[Value, ...], keywords: dict[s
 
 def _of_module(func: Function, args: tuple[Value, ...]) -> bool:
     """Whether a call is that of a method of a module."""
-    return func.owner_class is not None and bool(args) and type(args[0]) is Instance and args[0].state is not None
+    return func.owner_class is not None and bool(args) and is_module_instance(args[0])
 
 
 def _generated(yields: list[Value]) -> Value:

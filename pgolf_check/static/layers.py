@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pgolf_check.static.joins import join
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import State
-from pgolf_check.static.values import CONSTANT_TYPES, NO_REST, Class, Data, External, Instance, Sequence, Value
+from pgolf_check.static.values import CONSTANT_TYPES, NO_REST, Class, Data, External, Instance, Sequence, Value, is_module_instance
 
 Pairs = dict[tuple[int, int], tuple[Instance, Instance]]
 
@@ -29,7 +29,7 @@ def one_layer(m: Machine, first: Value, later: Value) -> Value:
 
 
 def _is_layer(value: Value) -> bool:
-    return type(value) is Instance and value.state is not None and type(value.cls) is Class
+    return is_module_instance(value) and type(value.cls) is Class
 
 
 def _alike(a: Value, b: Value, pairs: Pairs) -> bool:
@@ -57,7 +57,8 @@ def _alike_objects(a: Instance, b: Instance, pairs: Pairs) -> bool:
     if a.cls != b.cls or a.state is not b.state or a.attrs.keys() != b.attrs.keys() or len(a.held) != len(b.held):
         return False
     pairs[id(a), id(b)] = (a, b)
-    return all(_alike(x, y, pairs) for x, y in zip((*a.attrs.values(), *a.held), (*b.attrs.values(), *b.held), strict=True))
+    attrs = all(_alike(value, b.attrs[name], pairs) for name, value in a.attrs.items())
+    return attrs and all(_alike(x, y, pairs) for x, y in zip(a.held, b.held, strict=True))
 
 
 def _alike_sequences(a: Sequence, b: Sequence, pairs: Pairs) -> bool:

@@ -35,6 +35,7 @@ from pgolf_check.static.values import (
     Value,
     constant,
     deps_of,
+    is_module_instance,
     is_record,
     tags_of,
 )
@@ -71,13 +72,12 @@ def plan_for(m: Machine, iterable: Value, guarded: bool) -> Plan:
         return _plan_sequence(m, Sequence("list", tuple(iterable.items), iterable.rest, iterable.rest is not NO_REST))
     if isinstance(iterable, (str, bytes)) and len(iterable) <= UNROLL:
         return Plan([_fixed(c) for c in iterable], True)
-    value = iterate(m, iterable)
-    return _plan_rest(m, value)
+    return _plan_rest(m, iterate(m, iterable))
 
 
 def _plan_rest(m: Machine, element: Value) -> Plan:
     """Two of an unknown number of elements; one where it stands for all: a parameter, or outside of a forward pass a layer."""
-    if (type(element) is Data and element.owner is not None) or (_is_module(element) and m.pass_under_way() is None):
+    if (type(element) is Data and element.owner is not None) or (is_module_instance(element) and m.pass_under_way() is None):
         return Plan([_fixed(element)], False)
     return Plan([_chosen(element), _chosen(element)], False)
 
@@ -201,15 +201,10 @@ def _plan_sequence(m: Machine, sequence: Sequence) -> Plan:
     return _plan_rest(m, rest)
 
 
-def _is_module(value: Value) -> bool:
-    """Whether a value is one module, which in the rest of a list stands for all of them."""
-    return type(value) is Instance and value.state is not None
-
-
 def _of_different_classes(values: list[Value]) -> bool:
     """Whether these are the parts of a model, one of each class, alone or with their names."""
     parts = [v.items[-1] if type(v) is Sequence and v.items else v for v in values]
-    classes = [p.cls if isinstance(p.cls, str) else id(p.cls) for p in parts if type(p) is Instance and p.state is not None]
+    classes = [p.cls if isinstance(p.cls, str) else id(p.cls) for p in parts if is_module_instance(p)]
     return len(set(classes)) == len(values)
 
 

@@ -169,6 +169,11 @@ class Machine:
         for state in states_of(deps) if flow else ():
             self.heap.put(state, "grad", state.grad | flow)
 
+    def on_backward(self, function: Value, given: tuple[Value, ...]) -> None:
+        """The backward pass will call a function, with what it is given."""
+        self.acts += 1
+        self.backward_hooks.append((function, given))
+
     def differentiate(self, deps: Deps) -> Deps:
         """What the derivatives of a loss carry, by whatever way they reach the states that it was computed with."""
         self.acts += 1

@@ -151,6 +151,11 @@ class Instance:
         """For an external object (optimizer, partial, file, iterator): what it was built from."""
 
 
+def is_module_instance(value: Value) -> bool:
+    """Whether a value is a module, of torch or of the source."""
+    return type(value) is Instance and value.state is not None
+
+
 def is_record(value: Value) -> bool:
     """Whether a value is an object whose fields cannot be written, so that a copy of it is as good as itself."""
     return type(value) is Instance and type(value.cls) is Class and value.cls.frozen and value.state is None

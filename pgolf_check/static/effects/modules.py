@@ -171,8 +171,7 @@ def module_method(m: Machine, receiver: Instance, name: str, args: tuple[Value, 
         handle.held = (receiver, args[0])
         return handle
     if name in ("register_full_backward_hook", "register_backward_hook") and args:
-        m.acts += 1
-        m.backward_hooks.append((args[0], (receiver, None, None)))
+        m.on_backward(args[0], (receiver, None, None))
         return None
     if name == "zero_grad":
         clear_gradients(m, receiver)

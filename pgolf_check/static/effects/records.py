@@ -31,22 +31,22 @@ def _table(value: Value) -> Value:
 
 def is_dataclass(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
     """dataclasses.is_dataclass: whether the class declares fields; numbers, tensors and containers have none."""
-    found = {_declares(value) for value in options(args[0])} if args else set()
+    found = {bool(_declared(value)) for value in options(args[0])} if args else set()
     return found.pop() if len(found) == 1 else Data(scalar=True)
-
-
-def _declares(value: Value) -> bool:
-    cls = value.cls if type(value) is Instance else value
-    return type(cls) is Class and bool(_fields(cls))
 
 
 def fields(m: Machine, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
     """dataclasses.fields: what the class declares; nothing of what an object holds."""
-    value = args[0] if args else None
-    cls = value.cls if type(value) is Instance else value
-    if type(cls) is Class:
-        return Sequence("tuple", tuple(_field(name) for name in _fields(cls)))
+    names = _declared(args[0]) if args else None
+    if names is not None:
+        return Sequence("tuple", tuple(_field(name) for name in names))
     return Sequence("tuple", (), _field(Data(parts=(None,), scalar=True)), True)
+
+
+def _declared(value: Value) -> tuple[str, ...] | None:
+    """The fields of a class, or of that of an object; None if it is not known."""
+    cls = value.cls if type(value) is Instance else value
+    return _fields(cls) if type(cls) is Class else None
 
 
 def _field(name: Value) -> Instance:

@@ -191,9 +191,8 @@ def _differentiable(m: Machine, cls: Class, args: Args, keywords: Keywords) -> N
     if type(forward) is Function:
         call(m, forward, (context, *args), keywords)
     if type(backward) is Function:
-        others = [hook for hook in m.backward_hooks if hook[0] is not backward]
-        m.acts += 1
-        m.backward_hooks = [*others, (backward, (context, Data(union(deps_of(a) for a in args))))]
+        m.backward_hooks = [hook for hook in m.backward_hooks if hook[0] is not backward]
+        m.on_backward(backward, (context, Data(union(deps_of(a) for a in args))))
 
 
 def _instance_method(m: Machine, receiver: Instance, name: str, args: Args, keywords: Keywords) -> Value:

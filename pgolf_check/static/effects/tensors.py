@@ -161,15 +161,13 @@ def run_backward_hooks(m: Machine) -> None:
 def _hook(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     """`tensor.register_hook(f)`: f gets the gradient."""
     gradient = Data(owner=receiver.owner, scalar=True)
-    m.acts += 1
-    m.backward_hooks.append((args[0], (gradient,)))
+    m.on_backward(args[0], (gradient,))
     return Data()
 
 
 def _after_hook(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
     """`parameter.register_post_accumulate_grad_hook(f)`: f gets the parameter."""
-    m.acts += 1
-    m.backward_hooks.append((args[0], (receiver,)))
+    m.on_backward(args[0], (receiver,))
     return Data()
 
 
