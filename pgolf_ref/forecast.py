@@ -86,8 +86,11 @@ def _words(entry: Entry, optim: OptimConfig) -> int:
 
 def _artifact_bytes(entries: Collection[Entry], config: Config) -> int:
     """With what `export.fit` changes; what it cannot make fit stays as it is."""
-    size, least = (_bytes(entries, config, fitted) for fitted in (False, True))
-    if config.export.fit == "none" or least == size:
+    size = _bytes(entries, config, fitted=False)
+    if config.export.fit == "none":
+        return size
+    least = _bytes(entries, config, fitted=True)
+    if least == size:
         return size
     room = config.export.cap_bytes - code_bytes(entry_script(config))
     return room if least <= room < size else size

@@ -9,6 +9,7 @@ Sizes are those of whole artifacts as they are written. Invariants: what fits is
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -23,19 +24,20 @@ Codes = Mapping[str, Quantised]
 def fit_ones(codes: Codes, write: Callable[[Codes], bytes], room: int) -> bytes:
     """The artifact with as few codes pruned as possible."""
     order = _cheapest_first(codes)
-    found = smallest(lambda count: write(without(codes, order[:count])), len(order), len(order) // 16, room)
-    return found or write(codes)
+    made = cache(lambda count: write(without(codes, order[:count])))
+    return smallest(made, len(order), len(order) // 16, room) or made(0)
 
 
 def fit_clips(quantise: Callable[[float], Codes], write: Callable[[Codes], bytes], room: int) -> bytes:
     """The artifact with clips times as small a factor as possible, in steps of PRECISION."""
-    found = smallest(lambda step: write(quantise(1 + step * PRECISION)), round((WIDEST - 1) / PRECISION), 16, room)
-    return found or write(quantise(1.0))
+    made = cache(lambda step: write(quantise(1 + step * PRECISION)))
+    return smallest(made, round((WIDEST - 1) / PRECISION), 16, room) or made(0)
 
 
 def fit_bits(write: Callable[[int], bytes], units: int, room: int) -> bytes:
     """The artifact with a bit fewer in as few units as possible."""
-    return smallest(write, units, max(1, units // 16), room) or write(0)
+    made = cache(write)
+    return smallest(made, units, max(1, units // 16), room) or made(0)
 
 
 def smallest(made: Callable[[int], bytes], most: int, first: int, room: int) -> bytes | None:
