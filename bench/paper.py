@@ -251,11 +251,11 @@ def times(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran) -> l
     return [
         ("", "seconds"),
         (f"submissions that need no packing ({len(unpacked):,}), median", f"{share(unpacked, 0.5):.3f}"),
-        ("the same, mean", f"{sum(unpacked) / max(1, len(unpacked)):.3f}"),
+        ("the same, mean", f"{mean(unpacked):.3f}"),
         ("the same, 90 of 100 are below", f"{share(unpacked, 0.9):.3f}"),
         (f"the same, {len(run.alone)} of them at random once more by a single process, median", f"{share(run.alone, 0.5):.3f}"),
-        ("the same, mean", f"{sum(run.alone) / max(1, len(run.alone)):.3f}"),
-        (f"all submissions ({len(every):,}), mean", f"{sum(every) / max(1, len(every)):.3f}"),
+        ("the same, mean", f"{mean(run.alone):.3f}"),
+        (f"all submissions ({len(every):,}), mean", f"{mean(every):.3f}"),
         ("the same, 99 of 100 are below", f"{share(every, 0.99):.2f}"),
         ("the same, longest", f"{max(every, default=0.0):.2f}"),
         ("the same, sum", f"{sum(every):.0f}"),
@@ -263,6 +263,10 @@ def times(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran) -> l
         ("the same, longest", f"{max(packing, default=0.0):.2f}"),
         (f"all submissions, {run.jobs} workers on a machine shared with other work, from start to end", f"{run.seconds:.0f}"),
     ]
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))
 
 
 def share(values: Iterable[float], part: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ from pgolf_check.errors import UserError
 
 def run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> trial.Ended:
     """Without a sandbox: the scripts of these tests are our own."""
-    done = subprocess.run(command, cwd=folder, env=dict(variables), capture_output=True, text=True, timeout=120)
+    own = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
+    done = subprocess.run(command, cwd=folder, env={**own, **variables}, capture_output=True, text=True, timeout=120)
     return trial.Ended(done.returncode, done.stdout, done.stderr)
 
 

@@ -9,8 +9,6 @@ from pgolf_check.dynamic import sandbox
 from pgolf_check.dynamic.harness.trial import LAUNCHER, Ended
 from pgolf_check.dynamic.sandbox import Ending, Job, Limits
 
-OWN = frozenset(("HOME", "TMPDIR", "PATH"))
-"""Variables that the sandbox sets."""
 MIB = 1 << 20
 
 
@@ -30,9 +28,8 @@ class Contained:
         if wall < 1.0:
             return Ended(1, "", "no time is left for this run")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        environment = {name: value for name, value in variables.items() if name not in OWN}
         limits = Limits(wall_s=wall, cpu_s=4 * wall, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
-        job = Job(tuple(command), files, environment, limits, out="results", visible=(LAUNCHER.parent,))
+        job = Job(tuple(command), files, variables, limits, out="results", visible=(LAUNCHER.parent,))
         outcome = sandbox.run(job, allow_weak=self.allow_weak)
         self.remaining -= outcome.wall_s
         self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")

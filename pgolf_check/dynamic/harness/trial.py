@@ -6,7 +6,6 @@ The parent trusts nothing that the run printed beyond this: a loss can convict, 
 from __future__ import annotations
 
 import math
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from pgolf_check.dynamic.shard import Layout
 from pgolf_check.submission.logs import read_log
 
 LAUNCHER = Path(__file__).parent / "shims" / "launch.py"
+INTERPRETER = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 LEAST_SCORED = 0.5
 """The share of the random positions that a script is taken to score, once or more."""
 FEWEST_DIGITS = 4
@@ -36,7 +36,7 @@ class Ended:
 
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
-"""Runs a command in a folder with an environment, contained: (command, folder, variables)."""
+"""Runs a command in a folder with an environment, contained: (command, folder, variables). It sets PATH, HOME and TMPDIR itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,7 @@ def try_script(
         with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
             folder = Path(name)
             lay_out(folder, files, layout)
-            environment = {
-                "PATH": os.defpath, "HOME": name, "TMPDIR": name, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
-                "PYTHONDONTWRITEBYTECODE": "1", **configuration.variables,
-            }  # fmt: skip
+            environment = {**INTERPRETER, **configuration.variables}
             ended = run([sys.executable, "-s", str(LAUNCHER), script], folder, environment)
         stated = losses(ended.output, layout)
         if stated:
