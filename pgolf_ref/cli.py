@@ -148,6 +148,25 @@ def run(
 
 
 @cli.command()
+@click.option("--recipe", required=True, help="Name of a recipe, or a .toml file.")
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
+@click.option("--scale", type=click.Choice(("full", "tiny")), default="full", show_default=True, help="tiny: seconds on a CPU.")
+@click.option("--packed", is_flag=True, help="Compress it: a script that unpacks itself.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write, such as train_gpt.py.")
+def bundle(recipe: str, overrides: tuple[str, ...], scale: str, packed: bool, out: Path) -> None:
+    """Write one script that holds all the code that a recipe needs, and runs alone."""
+    from pgolf_ref.bundle import program
+    from pgolf_ref.config import load_recipe
+    from pgolf_ref.config.scale import tiny
+    from pgolf_ref.files import write_text
+
+    config = load_recipe(recipe, overrides)
+    script = program.bundle(tiny(config) if scale == "tiny" else config, pack=packed)
+    write_text(out, script)
+    click.echo(f"{out}: {len(script.encode()):,} bytes, which run alone: python {out} --seed 42 --data data --out run")
+
+
+@cli.command()
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 def recipes(form: str) -> None:
     """List the recipes: parameters, forecast size of the artifact, source, published result, assumptions."""

@@ -30,7 +30,7 @@ from pgolf_ref.fingerprint import fingerprint
 from pgolf_ref.log import Log
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
-from pgolf_ref.quant.artifact import export_model, format_name, load_model
+from pgolf_ref.quant.artifact import export_model, format_name, restored_model
 from pgolf_ref.quant.calibration import calibrate
 from pgolf_ref.quant.guidance import Unit, guided, measured
 from pgolf_ref.quant.sources import TrainingWindows, source
@@ -211,7 +211,7 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     """Score the artifact in every way that the recipe asks for; the last is the claim, and its replay is kept."""
     budget, length = config.evaluate.budget_seconds, config.data.seq_len
     with clock.phase("evaluate", budget) as phase:
-        model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)
+        model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype]).to(world.device)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
         model.backend = chosen(config.run.attention, world.device.type, dtype, documents)

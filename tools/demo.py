@@ -21,7 +21,7 @@ from fixtures import BASE, build, cases  # noqa: E402  (a module of the tests)
 TRACK = Path("records", "track_non_record_16mb")
 ILLEGAL_FIXTURE = "C301/reject_train_before_scoring"
 CHANGED = Path("pgolf_ref", "run.py")
-LOADS_MODEL = "        model = load_model(artifact, ACTIVATIONS[config.run.dtype]).to(world.device)\n"
+LOADS_MODEL = "        model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype]).to(world.device)\n"
 TRAINS_ON_EVERYTHING = """\
         everything = torch.from_numpy(dataset.validation.astype("int64"))
         ttt.train_in_chunks(model, everything, config.ttt, length, world)

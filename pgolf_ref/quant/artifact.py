@@ -113,6 +113,17 @@ def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     at_least = config.vocab_size * table_width(config) + weights_at_least(config)
     if at_least > PER_BYTE * sum(array.size for array in arrays.values()):
         raise ContainerError("the artifact describes a larger model than its arrays can fill; export it again")
+    return _filled(arrays, config, dtype)
+
+
+def restored_model(data: bytes, config: ModelConfig, dtype: torch.dtype | None = None) -> GPT:
+    """The same where the model is known, as to the run that wrote the artifact."""
+    arrays, _ = read_container(data)
+    return _filled(arrays, config, dtype)
+
+
+def _filled(arrays: Arrays, config: ModelConfig, dtype: torch.dtype | None) -> GPT:
+    """A model with the weights in the arrays, which it takes out, all of them."""
     with torch.random.fork_rng(devices=[]):
         model = GPT(config, dtype)
     with torch.no_grad():

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from toys import random_model, small
 
 from pgolf_ref.errors import UserError
-from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.quant.artifact import export_model, load_model, restored_model
 from pgolf_ref.quant.codecs import CodecError, compress, compress_smallest, decompress
 from pgolf_ref.quant.container import CODECS, MAGIC, ContainerError, read_container, write_container
 from pgolf_ref.quant.pack import DTYPES, pack, unpack
@@ -199,6 +199,16 @@ def test_a_loaded_model_is_the_quantised_model_exactly() -> None:
             expected = dequantise(*quantise(parameter, 6 if entries[name].group is Group.MATRIX else 8))
         assert torch.equal(loaded_parameters[name], expected), name
     assert loaded.config == config.model
+
+
+def test_the_run_that_wrote_an_artifact_needs_no_description_of_its_model() -> None:
+    config = small()
+    data = export_model(random_model(config), config)
+    described, known = load_model(data), restored_model(data, config.model)
+    for name, parameter in described.named_parameters():
+        assert torch.equal(known.get_parameter(name), parameter), name
+    with pytest.raises(ContainerError, match="not those of the model|has the shape"):
+        restored_model(data, small("model.layers=6").model)
 
 
 @pytest.mark.parametrize("override", ["model.tied=false", "export.codec=zstd", "export.codec=lzma"])

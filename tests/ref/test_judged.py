@@ -41,6 +41,8 @@ def test_its_twin_is_illegal_with_the_path_to_the_cause(legal: Path, tmp_path: P
 def test_a_changed_evaluation_is_told_rather_than_copied_as_a_twin(legal: Path, tmp_path: Path) -> None:
     demo.make_twin(legal, tmp_path / "twin")
     source = tmp_path / "twin" / demo.CHANGED
-    source.write_text(source.read_text(encoding="utf-8").replace("load_model(artifact", "load_model(data"), encoding="utf-8")
+    source.write_text(
+        source.read_text(encoding="utf-8").replace("restored_model(artifact", "restored_model(data"), encoding="utf-8"
+    )
     with pytest.raises(demo.DemoFailed, match="no longer loads its model"):
         demo.make_twin(tmp_path / "twin", tmp_path / "again")

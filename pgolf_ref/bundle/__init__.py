@@ -1,0 +1,1 @@
+"""A submission in one file: the code of this package that a recipe uses, made for it."""

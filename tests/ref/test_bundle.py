@@ -1,0 +1,215 @@
+"""A recipe in one file: it runs alone, gives what the package gives, and is the same each time."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from corpora import prepared
+from runs import brisk
+
+from pgolf_ref.bundle.configuration import expression, shared
+from pgolf_ref.bundle.inline import inlined
+from pgolf_ref.bundle.modules import Definition
+from pgolf_ref.bundle.names import named
+from pgolf_ref.bundle.program import bundle, readable
+from pgolf_ref.bundle.scopes import GlobalNames
+from pgolf_ref.bundle.strip import stripped
+from pgolf_ref.cli import cli
+from pgolf_ref.config import Config, load_recipe, recipe_names
+from pgolf_ref.distributed import World
+from pgolf_ref.log import RULE
+from pgolf_ref.run import artifact_name, ledger_name, log_name, run_seed, with_seed
+
+SEED = 7
+ALONE = """
+import importlib.machinery, runpy, sys
+
+class Environment:
+    blocked = {"pgolf_ref", "pgolf_check", "click", "rich", "zstandard", "huggingface_hub", "jsonschema", "libcst", "python_minifier"}
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.blocked:
+            return importlib.machinery.ModuleSpec(name, self)
+
+    def create_module(self, spec):
+        raise ImportError(f"{spec.name} is not part of a submission's environment")
+
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Environment())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+print("of the package:", sorted(name for name in sys.modules if name.startswith("pgolf")))
+"""
+
+
+def alone(script: str, folder: Path, *launcher: str) -> Path:
+    """Run a script in a folder of its own with what a submission may import; where its results lie."""
+    folder.mkdir()
+    (folder / "train_gpt.py").write_text(script, encoding="utf-8")
+    (folder / "start.py").write_text(ALONE, encoding="utf-8")
+    arguments = ["train_gpt.py", "--seed", str(SEED), "--data", str(prepared()), "--out", "run"]
+    environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, "start.py", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("of the package: []") == (2 if launcher else 1)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the package gives for the same script and seed."""
+    out = tmp_path_factory.mktemp("package")
+    run_seed(with_seed(brisk(), SEED, str(prepared())), bundle(brisk()), out, World.single())
+    return out
+
+
+def told(log: Path) -> list[str]:
+    """Losses, sizes and scores of a log, without times."""
+    lines = log.read_text(encoding="utf-8").split(RULE, 2)[2].splitlines()
+    figures = [re.sub(r" (train_time|step_avg|eval_time):\S+", "", line) for line in lines if re.search(r"_loss:|Serialized", line)]
+    assert len(figures) > 6
+    return figures
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_it_gives_what_the_package_gives(package: Path, tmp_path: Path, pack: bool) -> None:
+    script = bundle(brisk(), pack=pack)
+    out = alone(script, tmp_path / "alone")
+    assert told(out / log_name(SEED)) == told(package / log_name(SEED))
+    for name in (artifact_name(SEED), ledger_name(SEED)):
+        assert (out / name).read_bytes() == (package / name).read_bytes()
+    log = (out / log_name(SEED)).read_text(encoding="utf-8")
+    assert log.startswith(script) and f"Code size: {len(script.encode())} bytes" in log
+
+
+def test_two_ranks_give_what_the_package_gives(package: Path, tmp_path: Path) -> None:
+    out = alone(bundle(brisk()), tmp_path / "alone", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    results = [json.loads((folder / ledger_name(SEED)).read_text().splitlines()[-1]) for folder in (out, package)]
+    assert results[0]["tokens"] == results[1]["tokens"] and results[0]["nats"] == pytest.approx(results[1]["nats"], rel=1e-4)
+
+
+def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In another process with another order of hashes; the verb tells how many there are."""
+    files = [tmp_path / name for name in ("one.py", "two.py")]
+    arguments = [["bundle", "--recipe", "tiny", "--packed", "--out", str(file)] for file in files]
+    other = {**os.environ, "PYTHONHASHSEED": "77"}
+    done = subprocess.run([sys.executable, "-m", "pgolf_ref", *arguments[0]], env=other, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{files[0].stat().st_size:,} bytes" in CliRunner().invoke(cli, arguments[1]).output
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_it_states_every_value_but_seed_and_data_folder() -> None:
+    def stated(*overrides: str) -> str:
+        return ast.unparse(ast.fix_missing_locations(expression(shared(brisk(*overrides)))))
+
+    assert stated("run.seed_init=9", "run.seed_data=9", "data.path=elsewhere") == stated()
+    for override in ("model.layers=2", "optim.eps=1e-9", "ttt.lr=0.5", "export.codec=lzma", "model.tied=false"):
+        assert stated(override) != stated()
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_the_configuration_as_an_expression_is_the_configuration(recipe: str) -> None:
+    config = load_recipe(recipe)
+    kinds = {name.rpartition(".")[2]: kind for name, kind in _classes(config).items()}
+    text = re.sub(r"pgolf_ref[\w.]*\.(\w+)\(", r"\1(", ast.unparse(ast.fix_missing_locations(expression(config))))
+    assert eval(text, kinds) == config
+
+
+def _classes(table: object) -> dict[str, type]:
+    found = {f"{type(table).__module__}.{type(table).__name__}": type(table)}
+    for name in getattr(table, "__dataclass_fields__", ()):
+        found |= _classes(getattr(table, name)) if hasattr(getattr(table, name), "__dataclass_fields__") else {}
+    return found
+
+
+def test_only_what_is_needed_is_there() -> None:
+    text = readable(Config())
+    assert "def run_seed(" in text and "def train(" in text
+    for other in ("click", "python_minifier", "def run_experiment", "def load_recipe", "def prepare"):
+        assert other not in text
+
+
+# The parts
+
+
+SCOPED = """
+def f(a, b=g):
+    def h(): return f, g, a
+    return [g for g in g for x in g if x] + [g], lambda g: g, {f: k for k in g}
+class C(g):
+    g = g
+    def m(self): return g
+    try: g
+    except g as e: e, g
+@g
+def d(g): return g
+def i():
+    import f
+    g = 1
+    with f as (x, g): return f, g, C
+"""
+RENAMED = '''
+def F(a, b=G):
+    def h(): return (F, G, a)
+    return ([g for g in G for x in g if x] + [G], lambda g: g, {F: k for k in G})
+class K(G):
+    g = g
+    def m(self): return G
+    try: g
+    except g as e: (e, g)
+@G
+def d(g): return g
+def i():
+    import f
+    g = 1
+    with f as (x, g): return (f, g, K)
+'''  # fmt: skip
+
+
+def test_global_names_are_told_from_local_ones() -> None:
+    new = {"f": "F", "g": "G", "C": "K"}
+    tree = GlobalNames(
+        lambda node: ast.Name(new[node.id], node.ctx) if isinstance(node, ast.Name) and node.id in new else None
+    ).visit(ast.parse(SCOPED))
+    assert ast.unparse(ast.fix_missing_locations(tree)) == ast.unparse(ast.parse(RENAMED))
+
+
+@pytest.mark.parametrize(
+    "form", ["def f():\n global x", "async def f(): pass\nasync def g(): await f()", "def f(x):\n match x:\n  case y: pass"]
+)
+def test_forms_whose_names_are_not_known_are_refused(form: str) -> None:
+    with pytest.raises(TypeError, match="none of the forms"):
+        GlobalNames(lambda node: None).visit(ast.parse("def outer():\n" + "\n".join(f" {line}" for line in form.splitlines())))
+
+
+def test_what_only_people_read_is_taken_out() -> None:
+    text = '"""M."""\nx: int = 1\ny: int\n"""X."""\ndef f(a: int, *b: str) -> int:\n  """F."""\n  z: int = a\n  return z\n'
+    text += "@dataclass(frozen=True)\nclass D:\n  '''D.'''\n  v: int\n  w: float = 1\n  def m(self) -> int:\n    '''only this'''\n"
+    kept = "x = 1\ndef f(a, *b):\n z = a\n return z\n@dataclass(frozen=True)\nclass D:\n v: 0\n w: 0 = 1\n def m(self):\n  pass"
+    assert ast.unparse(ast.Module(stripped(ast.parse(text).body), [])) == ast.unparse(ast.parse(kept))
+
+
+def test_names_of_one_spelling_get_their_module() -> None:
+    """`problems` is defined by most sections of the configuration."""
+    entries = [Definition(f"pgolf_ref.config.{name}", "problems") for name in ("run", "data", "meta")]
+    text = ast.unparse(named(inlined(entries)))
+    found: dict[str, object] = {}
+    exec(text, found)
+    names = [name for name in found if name.startswith("problems")]
+    assert len(names) == 3
+    assert [found[name](section) for name, section in zip(sorted(names), _sections(sorted(names)), strict=True)] == [[], [], []]
+
+
+def _sections(names: list[str]) -> list[object]:
+    config = Config()
+    return [config.meta if name.endswith("meta") else config.data if name.endswith("data") else config.run for name in names]
