@@ -6,7 +6,7 @@ Invariant: a Dataset that exists has shards of both splits and a tokenizer of th
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgolf_ref.data.edition import check_validation
+from pgolf_ref.data.edition import check_validation, split_digest
 from pgolf_ref.data.pieces import Tokenizer
 from pgolf_ref.data.shards import Tokens, read_sidecar, read_split, shard_files
 from pgolf_ref.data.tokenizer import load_tokenizer
@@ -37,6 +37,10 @@ class Dataset:
 
 
 def open_dataset(folder: Path, vocab_size: int) -> Dataset:
+    """The data in a folder; `vocab_size` is what its tokenizer must have, 0 for any.
+
+    UserError for what is missing or damaged, and for a validation split that is not that of the folder's edition.
+    """
     if not folder.is_dir():
         raise UserError(f"no data folder {folder}: make one with `pgolf-train prepare --out {folder}` or name it with --data")
     tokenizer_path = _tokenizer(folder)
@@ -44,8 +48,10 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
     validation = read_split(folder, "val")
     if len(validation) < 2:
         raise UserError(f"the validation split in {folder} has {len(validation)} tokens: nothing can be scored")
-    if int(validation.max()) >= vocab_size:
-        raise UserError(f"the validation split in {folder} has token {validation.max()}, beyond the {vocab_size} of its tokenizer")
+    if int(validation.max()) >= tokenizer.vocab_size():
+        raise UserError(
+            f"the validation split in {folder} has token {validation.max()}, beyond the {tokenizer.vocab_size()} of its tokenizer"
+        )
     manifest = folder / MANIFEST
     name = str(read_json(manifest).get("name", folder.resolve().name)) if manifest.is_file() else folder.resolve().name
     sidecar = read_sidecar(folder, "val")
@@ -55,7 +61,7 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
         )
     dataset = Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation, sidecar)
     counted = dataset.byte_counts().bytes_between(validation, 1, len(validation))
-    check_validation(folder, len(validation) - 1, counted)
+    check_validation(folder, len(validation) - 1, counted, split_digest(validation))
     return dataset
 
 

@@ -6,7 +6,7 @@ never interrupted; the manifest comes last; no document of the training split ha
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,11 @@ import numpy as np
 from pgolf_ref.data import caseops
 from pgolf_ref.data.corpus import Corpus, open_corpus
 from pgolf_ref.data.dataset import MANIFEST
-from pgolf_ref.data.edition import write_edition
+from pgolf_ref.data.edition import split_digest, write_edition
 from pgolf_ref.data.pieces import Tokenizer
 from pgolf_ref.data.shards import (
     Tokens,
     cut,
-    documents,
-    open_shard,
     read_sidecar,
     read_split,
     shard_files,
@@ -30,6 +28,7 @@ from pgolf_ref.data.shards import (
     sidecar_name,
     write_shard,
 )
+from pgolf_ref.data.splits import Progress, apart, digest, read_documents
 from pgolf_ref.data.tokenizer import encode, load_tokenizer, tokenizer_name, train_tokenizer
 from pgolf_ref.errors import UserError
 from pgolf_ref.evaluate.bpb import byte_table
@@ -37,8 +36,6 @@ from pgolf_ref.files import read_json, write_bytes, write_json
 
 STATE = ".prepare.json"
 ENCODING_BATCH = 64
-
-Progress = Callable[[str, str], None]  # stage and detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ class _Preparation:
         self.write_split("val", tokenizer, frozenset())
         if self.request.caseops:
             self.write_sidecar(tokenizer)
-        validation = frozenset(_digest(document) for document in _read_documents(self.out, "val"))
+        validation = frozenset(digest(document) for document in read_documents(self.out, "val"))
         self.write_split("train", tokenizer, validation)
         self.progress("check", "")
         manifest = self.manifest(tokenizer)
@@ -155,22 +152,14 @@ class _Preparation:
         skipped, count = begin.tokens, begin.documents
         while batch := list(itertools.islice(texts, ENCODING_BATCH)):
             for document in encode(tokenizer, [self.transform(text) for text in batch]):
-                yield document[len(document) :] if _digest(document) in excluded else document[skipped:]
+                yield document[len(document) :] if digest(document) in excluded else document[skipped:]
                 skipped = 0
             count += len(batch)
             self.progress(split, f"{count} documents")
 
     def manifest(self, tokenizer: Tokenizer) -> dict[str, Any]:
         """What was written, read back from the files; refuses splits that share a document."""
-        counts: dict[str, Any] = {}
-        digests: dict[str, set[bytes]] = {}
-        for split in ("train", "val"):
-            hashes = [(_digest(document), len(document)) for document in _read_documents(self.out, split)]
-            digests[split] = {digest for digest, _ in hashes}
-            counts[split] = {"documents": len(hashes), "tokens": sum(length for _, length in hashes)}
-        shared = len(digests["train"] & digests["val"])
-        if shared:
-            raise UserError(f"{shared} documents in {self.out} are in both splits: delete the folder and prepare it again")
+        counts = {split: asdict(count) for split, count in apart(self.out, self.progress).items()}
         sidecar = sorted(self.out.glob("fineweb_val_bytes_*.bin"))
         files = [
             self.out / tokenizer_name(self.request.vocab_size),
@@ -222,18 +211,10 @@ def _same(found: Any, identity: str, out: Path) -> None:
         raise UserError(f"{out} was prepared from another corpus or with other options: name another folder or delete it")
 
 
-def _digest(document: Tokens) -> bytes:
-    return hashlib.sha256(document.astype("<u2").tobytes()).digest()
-
-
-def _read_documents(out: Path, split: str) -> Iterator[Tokens]:
-    return documents([open_shard(path) for path in shard_files(out, split)])
-
-
-def _targets(out: Path, tokenizer: Tokenizer) -> dict[str, int]:
-    """The scored targets of the validation split and their bytes; refuses counts that disagree with the decoded text."""
+def _targets(out: Path, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The scored targets of the validation split, their bytes and the digest of all its tokens; refuses counts that disagree with the decoded text."""
     validation, sidecar = read_split(out, "val"), read_sidecar(out, "val")
-    texts = (tokenizer.decode(document[1:].tolist()) for document in _read_documents(out, "val"))
+    texts = (tokenizer.decode(document[1:].tolist()) for document in read_documents(out, "val"))
     if sidecar is None:
         size = byte_table(tokenizer).total_bytes(validation)
         decoded = sum(len(text.encode("utf-8")) for text in texts)
@@ -242,7 +223,7 @@ def _targets(out: Path, tokenizer: Tokenizer) -> dict[str, int]:
         decoded = sum(len(caseops.decode(text).encode("utf-8")) for text in texts)
     if size != decoded:
         raise UserError(f"the tokenizer counts {size} bytes for validation text of {decoded}: bits per byte would be wrong")
-    return {"tokens": len(validation) - 1, "bytes": size}
+    return {"tokens": len(validation) - 1, "bytes": size, "sha256": split_digest(validation)}
 
 
 def _file_digest(path: Path) -> str:
