@@ -8,11 +8,26 @@ import datetime
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
 from pgolf_ref.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a collective will have written to `result`; other work may be done before it is waited for."""
+
+    result: Tensor
+    work: Any = None  # of torch.distributed
+    source: Tensor | None = None  # has to stay until then
+
+    def wait(self) -> Tensor:
+        if self.work is not None:
+            self.work.wait()
+        return self.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +82,21 @@ class World:
 
     def gather(self, share: Tensor) -> Tensor:
         """(n, ...) of each rank -> (size * n, ...) in rank order."""
+        return self.begin_gather(share).wait()
+
+    def begin_gather(self, share: Tensor) -> Pending:
+        """(n, ...) of each rank -> (size * n, ...) in rank order, later."""
         if self.size == 1:
-            return share
-        shares = [torch.empty_like(share) for _ in range(self.size)]
-        distributed.all_gather(shares, share.contiguous())
-        return torch.cat(shares)
+            return Pending(share)
+        share, everyone = share.contiguous(), share.new_empty(self.size * share.size(0), *share.shape[1:])
+        return Pending(everyone, distributed.all_gather_into_tensor(everyone, share, async_op=True), share)
+
+    def begin_scatter_sum(self, values: Tensor) -> Pending:
+        """(size * n, ...) of each rank -> this rank's part (n, ...) of their sum, later."""
+        if self.size == 1:
+            return Pending(values)
+        share = values.new_empty(values.size(0) // self.size, *values.shape[1:])
+        return Pending(share, distributed.reduce_scatter_tensor(share, values, async_op=True), values)
 
     def agree(self, value: float) -> float:
         """The value of rank 0."""

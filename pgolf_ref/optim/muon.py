@@ -4,16 +4,19 @@ Variants: Polar Express coefficients (Amsel et al. 2025), rows of one norm befor
 their mean square over time after it (NorMuon, Li et al. 2025).
 
 Matrices of one shape are a bank: their gradients are stacked, and one batched Newton-Schulz iteration serves all. Without banks each
-matrix is a bank of its own, with the same result. With several ranks each computes its share of a bank, and the updates are gathered.
+matrix is a bank of its own, with the same result. With several ranks each gets the sum of its share of a bank's gradients (reduce-scatter),
+keeps the momentum of that share alone, and the updates are gathered. A step has three parts, so that what travels between ranks does so
+while other parameters are updated: `exchange` sends the gradients off, `begin` takes the shares and sends the updates off, `finish`
+applies them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from pgolf_ref.config.optim import POLAR_EXPRESS, OptimConfig
-from pgolf_ref.distributed import World
+from pgolf_ref.distributed import Pending, World
 from pgolf_ref.optim.decay import Decay
 
 # Quintic a x + b x^3 + c x^5 of modded-nanogpt: pushes singular values in (0, 1] to about [0.7, 1.2] in five iterations.
@@ -57,14 +60,36 @@ class Muon:
         self._iterations = coefficients(config)
         self._row_normalised = config.row_normalised
 
-    @torch.no_grad()
     def step(self, lr: float, momentum: float, decay_multiplier: float = 1.0) -> None:
+        """All three parts."""
+        self.exchange()
+        self.begin(momentum)
+        self.finish(lr, decay_multiplier)
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        """Begin to sum the gradients over the ranks; they belong to this object from then on."""
+        for stack in self._stacks:
+            stack.exchange()
+
+    def gradients(self) -> list[Tensor]:
+        """This rank's share (share, rows, columns) of the summed gradients of each bank, to be changed in place; padding is zero."""
+        return [stack.gradient() for stack in self._stacks]
+
+    @torch.no_grad()
+    def begin(self, momentum: float) -> None:
+        """Compute the updates of this rank's shares, and begin to gather those of all."""
         for stack in self._stacks:
             update = stack.nesterov(momentum)
             if self._row_normalised:
                 update = update / update.norm(dim=-1, keepdim=True).clamp(min=ROW_FLOOR)
-            update = stack.balance(orthogonalise(update, self._iterations))
-            stack.apply(update, lr, decay_multiplier)
+            stack.send(stack.balance(orthogonalise(update, self._iterations)))
+
+    @torch.no_grad()
+    def finish(self, lr: float, decay_multiplier: float = 1.0) -> None:
+        """Apply the updates."""
+        for stack in self._stacks:
+            stack.apply(lr, decay_multiplier)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The momentum, and with NorMuon the mean squares, of every stack, gathered from the ranks: all of them have to ask."""
@@ -93,12 +118,12 @@ def _banks(parameters: Iterable[nn.Parameter], banked: bool) -> list[list[nn.Par
 class _Stack:
     """The parameters of a bank, and the momentum (share, rows, columns) of those that this rank updates."""
 
-    def __init__(self, parameters: list[nn.Parameter], world: World, decay: Decay | None, beta2: float) -> None:
+    def __init__(self, parameters: Sequence[nn.Parameter], world: World, decay: Decay | None, beta2: float) -> None:
         rows, columns = parameters[0].shape
         share = -(-len(parameters) // world.size)
         self._parameters: list[Tensor] = [*parameters]
-        self._own = parameters[world.rank * share : (world.rank + 1) * share]
         self._world = world
+        self._arriving: Pending | None = None  # the gradient of the share, then the update of all
         self.momentum = parameters[0].new_zeros(share, rows, columns)
         self.square = parameters[0].new_zeros(share, rows, 1) if beta2 > 0 else parameters[0].new_zeros(0)
         self._decay = decay
@@ -106,13 +131,29 @@ class _Stack:
         # Tall matrices take a larger step, so that the change of an output does not depend on the shape.
         self._scale = max(1.0, rows / columns) ** 0.5
 
+    def exchange(self) -> None:
+        """Take the gradients from the parameters, and begin to sum this rank's share."""
+        gradients = self.momentum.new_zeros(self._world.size * len(self.momentum), *self.momentum.shape[1:])
+        torch.stack([_gradient(p) for p in self._parameters], out=gradients[: len(self._parameters)])
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._arriving = self._world.begin_scatter_sum(gradients)
+
+    def gradient(self) -> Tensor:
+        """The share of the gradient, once it has arrived."""
+        assert self._arriving is not None, "the exchange comes first"
+        self._arriving = Pending(self._arriving.wait())
+        return self._arriving.result
+
     def nesterov(self, momentum: float) -> Tensor:
         """gradient + momentum * (momentum * old buffer + gradient), (share, rows, columns); padding rows stay zero."""
-        gradient = torch.zeros_like(self.momentum)
-        if self._own:
-            torch.stack([_gradient(p) for p in self._own], out=gradient[: len(self._own)])
+        gradient = self.gradient()
         self.momentum.mul_(momentum).add_(gradient)
         return gradient.add_(self.momentum, alpha=momentum)
+
+    def send(self, update: Tensor) -> None:
+        """Begin to gather the updates of all ranks."""
+        self._arriving = self._world.begin_gather(update)
 
     def balance(self, update: Tensor) -> Tensor:
         """NorMuon: rows divided by the root of their mean square over time, the whole keeping its norm; else the update itself."""
@@ -133,14 +174,16 @@ class _Stack:
         own = everyone[first : first + len(share)]
         share[: len(own)] = own
 
-    def apply(self, update: Tensor, lr: float, decay_multiplier: float) -> None:
-        """Decay, then subtract lr * scale * update from every parameter, taking the other ranks' shares from them."""
-        everyone = self.gathered(update).unbind()
+    def apply(self, lr: float, decay_multiplier: float) -> None:
+        """Decay, then subtract lr * scale * update from every parameter, once the updates have arrived."""
+        assert self._arriving is not None, "the update comes first"
+        everyone = self._arriving.wait()[: len(self._parameters)].unbind()
+        self._arriving = None
         if self._decay is not None:
             self._decay.apply(self._parameters, everyone, lr, decay_multiplier)
         torch._foreach_add_(self._parameters, everyone, alpha=-lr * self._scale)
 
 
-def _gradient(parameter: nn.Parameter) -> Tensor:
+def _gradient(parameter: Tensor) -> Tensor:
     assert parameter.grad is not None, "every matrix takes part in the loss"
     return parameter.grad

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pgolf_ref import train
-from pgolf_ref.distributed import World
+from pgolf_ref.distributed import Pending, World
 
 
 @dataclass
@@ -46,6 +46,12 @@ class ThreadWorld(World):
 
     def gather(self, share: Tensor) -> Tensor:
         return torch.cat(self.exchange.all(self.rank, share))
+
+    def begin_gather(self, share: Tensor) -> Pending:
+        return Pending(self.gather(share))
+
+    def begin_scatter_sum(self, values: Tensor) -> Pending:
+        return Pending(self.sum(values).tensor_split(self.size)[self.rank].clone())
 
     def agree(self, value: float) -> float:
         shared: float = self.exchange.all(self.rank, value)[0]
