@@ -35,7 +35,7 @@ TOTAL_BYTES = re.compile(r"Total (?:\w+ )?submission(?: size)?(?: ([^:]+))?: ([\
 TOTAL_EVAL = re.compile(r"total_eval_time:\s*([\d.]+)s")
 DUMP_HEADER = re.compile(r"Hyperparameters:\s*$")
 DUMP_LINE = re.compile(r"\s{1,8}([A-Za-z_]\w*): ?(.*)$")
-FRAGMENTS = re.compile(r"[A-Za-z_]\w*:\S+(?: [A-Za-z_]\w*:\S+)*\s*$")
+FRAGMENTS = re.compile(r"(?!phase:)[A-Za-z_]\w*:\S+(?: [A-Za-z_]\w*:\S+)*\s*$")
 CALIBRATION = re.compile(
     r"\w*gptq\w*: ?(?![\d\s]).*(?:training data|validation data|autoregressive|self-gen|calib|hessian|sequences)", re.IGNORECASE
 )

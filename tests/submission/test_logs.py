@@ -173,6 +173,11 @@ def test_a_dump_may_be_interrupted_by_lines_of_another_program() -> None:
     assert log is not None and log.runs[0].config == {"adam_wd": "0.02", "gptq_reserve_seconds": "0.5"}
 
 
+def test_the_time_of_a_phase_is_no_setting() -> None:
+    log = read_log("a.log", b"rope_base:10000\nphase:data seconds:0.012 budget:none\nstep:1/2 train_loss:2.0 train_time:1ms\n")
+    assert log is not None and log.runs[0].config == {"rope_base": "10000"}
+
+
 def only(line: str) -> Run:
     """The one run of a log of two steps that holds this line."""
     log = read_log("a.log", f"step:1/2 train_loss:2.0 train_time:1ms\n{line}\nstep:2/2 train_loss:1.9 train_time:2ms\n".encode())
