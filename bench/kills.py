@@ -30,7 +30,8 @@ from pgolf_ref.distributed import World
 from pgolf_ref.files import whole_file
 
 SEED = 3
-TIMES = re.compile(r"train_time:.*|seconds:[\d.]+|(eval_time:|total_eval_time:)[\d.]+m?s")
+TIMES = re.compile(r"train_time:.*|seconds:[\d.]+|(eval_time:|total_eval_time:)[\d.]+m?s|peak memory .*")
+REPEATED = ("resumed: ", "phase:data ", "phase:warm-up ")  # begins lines that a run writes whenever it goes on
 KINDS = ("time", "checkpoint", "time", "export")
 NOTE = """# Runs that were killed go on bit by bit
 
@@ -116,7 +117,7 @@ def left_by(out: Path) -> dict[str, Any]:
     with np.load(out / run_module.checkpoint_name(SEED)) as file:
         state = {name: file[name].tobytes() for name in file.files if name != checkpoint_module.META}
     log = (out / run_module.log_name(SEED)).read_text(encoding="utf-8").splitlines()
-    lines = [TIMES.sub("", line) for line in log if not line.startswith("resumed: ")]
+    lines = [TIMES.sub("", line) for line in log if not line.startswith(REPEATED)]
     artifact = (out / run_module.artifact_name(SEED)).read_bytes()
     return {**state, "artifact": artifact, "log": lines, "ledger": (out / run_module.ledger_name(SEED)).read_bytes()}
 

@@ -18,7 +18,8 @@ from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.files import read_json, write_json
 from pgolf_ref.fingerprint import fingerprint
-from pgolf_ref.run import SeedResult, remove_checkpoint, run_seed, with_seed
+from pgolf_ref.log import Audience
+from pgolf_ref.run import SeedResult, log_name, remove_checkpoint, run_seed, with_seed
 from pgolf_ref.submission import METADATA, Description, entry_script, restore_results, write_submission
 
 
@@ -31,17 +32,24 @@ class Author:
     github_id: str
 
 
-def run_experiment(config: Config, seeds: Sequence[int], out: Path, by: Author, world: World) -> list[SeedResult]:
-    """Run the seeds that have not finished in `out`, and write the submission folder there."""
+def run_experiment(
+    config: Config, seeds: Sequence[int], out: Path, by: Author, world: World, audience: Audience | None = None
+) -> list[SeedResult]:
+    """Run the seeds that have not finished in `out`, and write the submission folder there.
+
+    The audience is told what the logs tell, and of every seed that is over: "finished" with the path of its log.
+    """
     dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
     script = entry_script(config)
     identity = fingerprint(script, dataset)
     results = _finished(out, identity)
     for seed in seeds:
         if seed not in results:
-            results[seed] = run_seed(with_seed(config, seed, config.data.path), script, out, world)
+            results[seed] = run_seed(with_seed(config, seed, config.data.path), script, out, world, audience)
             if world.is_main:
                 write_json(_note(out, seed), {"fingerprint": identity, **asdict(results[seed])})
+                if audience:
+                    audience("finished", {"log": str(out / log_name(seed))})
         remove_checkpoint(out, seed, world)
     ordered = [results[seed] for seed in dict.fromkeys([*seeds, *sorted(results)])]
     if world.is_main:

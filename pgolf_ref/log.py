@@ -5,34 +5,54 @@ Invariants: the source comes first and ends with a line of 100 '='; only rank 0 
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from pgolf_ref.clock import Phase
-
 RULE = "=" * 100
+
+Audience = Callable[[str, Mapping[str, float | str]], None]
+"""Who follows a run beside its log: is told the kind of what happened, and figures by name."""
 
 
 class Log:
     """Lines to a file (if any) and to a stream (if any); what they say in figures as JSON lines to a second file."""
 
-    def __init__(self, path: Path | None = None, stream: TextIO | None = sys.stdout, kept: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        stream: TextIO | None = sys.stdout,
+        kept: tuple[int, int] = (0, 0),
+        audience: Audience | None = None,
+    ) -> None:
         """`kept` is how many bytes of the log and of its JSON lines an earlier process has left that still hold."""
         self._files = [_opened(file, size) for file, size in zip((path, events_path(path)), kept, strict=True)] if path else []
         self._stream = stream
+        self._audience = audience
 
     def __call__(self, line: str, *, shown: bool = True) -> None:
         """Write one line; `shown=False` keeps it off the stream."""
         if self._files:
             print(line, file=self._files[0], flush=True)
-        if self._stream and shown:
-            print(line, file=self._stream, flush=True)
+        if shown:
+            self.show(line)
 
     def event(self, kind: str, line: str, **figures: float | str) -> None:
         """Write one line, and the same as figures."""
         self(line)
+        self.tell(kind, **figures)
         if self._files:
             print(json.dumps({"event": kind, **figures}), file=self._files[1], flush=True)
+
+    def tell(self, kind: str, **figures: float | str) -> None:
+        """Write nothing; tell those who follow."""
+        if self._audience:
+            self._audience(kind, figures)
+
+    def show(self, line: str) -> None:
+        """Show a line that the files do not keep."""
+        if self._stream:
+            print(line, file=self._stream, flush=True)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,15 +115,6 @@ def final_lines(name: str, loss: float, bpb: float, seconds: float) -> tuple[str
         f"final_{name} val_loss:{loss:.4f} val_bpb:{bpb:.4f} eval_time:{1000 * seconds:.0f}ms",
         f"final_{name}_exact val_loss:{loss:.8f} val_bpb:{bpb:.8f}",
     )
-
-
-def phase_line(name: str, seconds: float, budget: float) -> str:
-    limit = f"{budget:.1f}s" if budget > 0 else "none"
-    return f"phase:{name} seconds:{seconds:.3f} budget:{limit}"
-
-
-def phase_figures(phase: Phase) -> dict[str, float | str]:
-    return {"name": phase.name, "seconds": phase.seconds, "budget": phase.budget}
 
 
 def _timing(step: int, seconds: float) -> str:

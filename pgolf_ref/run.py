@@ -5,8 +5,10 @@ the run is over.
 """
 
 import dataclasses
+import math
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import torch
 
 from pgolf_ref import log as lines
+from pgolf_ref import phases
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints
 from pgolf_ref.clock import Clock
 from pgolf_ref.code import code_bytes
@@ -23,11 +26,13 @@ from pgolf_ref.data.loader import Loader
 from pgolf_ref.data.prefetch import Prefetching
 from pgolf_ref.data.vocabulary import vocabulary
 from pgolf_ref.distributed import World
+from pgolf_ref.errors import UserError
 from pgolf_ref.evaluate.ledger import Score
 from pgolf_ref.evaluate.recipe import learns, score_windows, score_with_ttt
 from pgolf_ref.files import write_bytes, write_text, writing
 from pgolf_ref.fingerprint import fingerprint
-from pgolf_ref.log import Log
+from pgolf_ref.log import Audience, Log
+from pgolf_ref.memory import memory_line, peak_memory
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
 from pgolf_ref.quant.artifact import export_model, format_name, restored_model
@@ -92,22 +97,24 @@ def remove_checkpoint(out: Path, seed: int, world: World) -> None:
         (out / checkpoint_name(seed)).unlink(missing_ok=True)
 
 
-def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult:
+def run_seed(config: Config, script: str, out: Path, world: World, audience: Audience | None = None) -> SeedResult:
     """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows.
 
-    A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`.
+    A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`. UserError where data cannot be
+    read, and where training or test-time training has diverged.
     """
-    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
-    seed = config.run.seed_init
-    identity = f"{fingerprint(script, dataset)} {seed} {config.run.seed_data}"
-    checkpoints = Checkpoints(out / checkpoint_name(seed), identity, config.run.checkpoint_every, world)
-    resumed = checkpoints.read()
-    loader = Prefetching(Loader(config), world.slots(config.data.slots))
-    clock = Clock()
-    log = _open_log(out, seed, resumed, world)
+    clock, seed = Clock(), config.run.seed_init
+    with clock.phase(phases.DATA) as reading:
+        dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+        identity = f"{fingerprint(script, dataset)} {seed} {config.run.seed_data}"
+        checkpoints = Checkpoints(out / checkpoint_name(seed), identity, config.run.checkpoint_every, world)
+        resumed = checkpoints.read()
+        loader = Prefetching(Loader(config), world.slots(config.data.slots))
+    log = _open_log(out, seed, resumed, world, audience)
     try:
         if resumed is None:
             _header(log, script, config, dataset)
+        phases.tell(reading, log)
 
         def validate(model: GPT) -> tuple[float, float]:
             score = score_windows(model, dataset, config, config.data.seq_len, world).total()
@@ -117,23 +124,26 @@ def run_seed(config: Config, script: str, out: Path, world: World) -> SeedResult
         trained = train(
             config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
         )
+        _tell_memory(log, "training", world)
         calibration = _calibrated(trained, loader, config, clock, log, world)
         size = code_bytes(script)
-        artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, world)
+        artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, log, world)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)
         if len(artifact) + size > config.export.cap_bytes:
             log(f"over_cap: the submission is {len(artifact) + size - config.export.cap_bytes} bytes over its cap")
         score = _evaluate(artifact, dataset, config, out / ledger_name(seed), clock, log, world)
-        log(lines.phase_line("evaluate", clock.seconds("evaluate"), config.evaluate.budget_seconds))
-        log(f"total_eval_time:{clock.seconds('evaluate'):.1f}s")
+        seconds = sum(clock.seconds(name) for name in phases.EVALUATION)
+        log(f"total_eval_time:{seconds:.1f}s")
+        _tell_memory(log, "evaluation", world)
+        for line in phases.table(clock.phases):
+            log.show(line)
     finally:
         loader.close()
         log.close()
     if world.is_main:
         _name(out, seed)
     loss, bpb = round(score.loss, 8), round(score.bpb, 8)
-    seconds = clock.seconds("evaluate")
     return SeedResult(seed, loss, bpb, len(artifact), size, trained.steps, round(trained.seconds, 3), round(seconds, 3))
 
 
@@ -141,7 +151,7 @@ def _unfinished(out: Path, seed: int) -> Path:
     return out / f".{log_name(seed)}.partial"
 
 
-def _open_log(out: Path, seed: int, resumed: Checkpoint | None, world: World) -> Log:
+def _open_log(out: Path, seed: int, resumed: Checkpoint | None, world: World, audience: Audience | None) -> Log:
     """A new log, or that of the interrupted run as it was at the checkpoint."""
     if not world.is_main:
         return lines.silent()
@@ -149,11 +159,11 @@ def _open_log(out: Path, seed: int, resumed: Checkpoint | None, world: World) ->
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if resumed is None:
-            return Log(path)
+            return Log(path, sys.stdout, audience=audience)
         for kept, named in ((path, finished), (lines.events_path(path), lines.events_path(finished))):
             if not kept.exists():
                 os.replace(named, kept)
-        return Log(path, kept=(resumed.reached.log_bytes, resumed.reached.events_bytes))
+        return Log(path, sys.stdout, (resumed.reached.log_bytes, resumed.reached.events_bytes), audience)
 
 
 def _name(out: Path, seed: int) -> None:
@@ -187,19 +197,19 @@ def _calibrated(trained: TrainResult, loader: Prefetching, config: Config, clock
     if not (export.calibrates or export.guided or temperature):
         return Calibration()
     budget, model = config.run.budget_seconds, trained.model
-    with clock.phase("calibrate", max(budget - trained.seconds, SHORTEST) if budget else 0.0) as phase:
+    with phases.timed(clock, log, phases.CALIBRATE, max(budget - trained.seconds, SHORTEST) if budget else 0.0) as phase:
         if temperature:
             log(f"temperature:{fit_temperature(model, TrainingWindows(loader, config), config, phase, world)}")
         tokens = source(model, loader, config)
         units = measured(model, tokens, config, phase, world) if export.guided else ()
-        statistics = calibrate(model, tokens, guided(config, units), phase, world)
-    log.event("phase", lines.phase_line(phase.name, phase.seconds, phase.budget), **lines.phase_figures(phase))
-    return Calibration(statistics, units)
+        return Calibration(calibrate(model, tokens, guided(config, units), phase, world), units)
 
 
-def _export(model: GPT, calibration: Calibration, config: Config, path: Path, size: int, clock: Clock, world: World) -> bytes:
+def _export(
+    model: GPT, calibration: Calibration, config: Config, path: Path, size: int, clock: Clock, log: Log, world: World
+) -> bytes:
     """Write the artifact on rank 0, then read it back on every rank; `size` is that of the code beside it."""
-    with clock.phase("export"):
+    with phases.timed(clock, log, phases.QUANTISE):
         if world.is_main:
             room = config.export.cap_bytes - size
             write_bytes(path, export_model(model, config, calibration.statistics, room, calibration.units))
@@ -210,7 +220,7 @@ def _export(model: GPT, calibration: Calibration, config: Config, path: Path, si
 def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Path, clock: Clock, log: Log, world: World) -> Score:
     """Score the artifact in every way that the recipe asks for; the last is the claim, and its replay is kept."""
     budget, length = config.evaluate.budget_seconds, config.data.seq_len
-    with clock.phase("evaluate", budget) as phase:
+    with phases.timed(clock, log, phases.EVALUATE, budget) as phase:
         model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype]).to(world.device)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
@@ -218,11 +228,11 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
         ledger = score_windows(model, dataset, config, length, world)
     _report(log, f"{_label(config, '_')}_roundtrip", ledger.total(), phase.seconds)
     if config.evaluate.stride < length:
-        with clock.phase("evaluate", budget) as phase:
+        with phases.timed(clock, log, phases.SLIDING, budget) as phase:
             ledger = score_windows(model, dataset, config, config.evaluate.stride, world)
         _report(log, f"{format_name(config)}_sliding_window", ledger.total(), phase.seconds)
     if learns(config):
-        with clock.phase("evaluate", budget) as phase:
+        with phases.timed(clock, log, phases.TTT, budget) as phase:
             ledger = score_with_ttt(model, dataset, config, world)
         _report(log, f"{format_name(config)}_ttt", ledger.total(), phase.seconds)
     if world.is_main:
@@ -231,8 +241,16 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
 
 
 def _report(log: Log, name: str, score: Score, seconds: float) -> None:
+    """The lines of a pass; UserError for a loss that is no number, which is no claim."""
+    if not math.isfinite(score.loss):
+        raise UserError(f"the pass {name} diverged: its loss is {score.loss}; lower the learning rates of its test-time training")
     for line in lines.final_lines(name, score.loss, score.bpb, seconds):
         log(line)
+
+
+def _tell_memory(log: Log, after: str, world: World) -> None:
+    peaks = peak_memory(world.device)
+    log.event("memory", memory_line(peaks), after=after, **peaks)
 
 
 def _label(config: Config, joint: str) -> str:

@@ -5,8 +5,8 @@ summed over the ranks; every rank ends with the same weights; validation time is
 checkpoint ends with the weights of one that was never interrupted.
 """
 
-import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from pgolf_ref import log as lines
+from pgolf_ref import phases
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints, Reached, prefixed, random_state, restore_random_state, under
 from pgolf_ref.clock import Clock, Phase
 from pgolf_ref.config import Config, RunConfig
 from pgolf_ref.curriculum import Stage, cut, stage, starts
 from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.distributed import World
-from pgolf_ref.errors import UserError
+from pgolf_ref.divergence import Diverged, Guard
 from pgolf_ref.log import Log
 from pgolf_ref.losses.objective import Objective
 from pgolf_ref.model.gpt import GPT
@@ -44,10 +45,14 @@ class Loader(Protocol):
 
 # Small slots share a forward pass up to this many tokens: fewer, larger operations, and still in a CPU's cache.
 PASS_TOKENS = 4096
-# After this fraction of the run, a loss of so many times that of a uniform guess is no passing spike.
-SETTLED, DIVERGED = 0.1, 3.0
 
 Validate = Callable[[GPT], tuple[float, float]]  # -> loss in nats per token, bits per byte
+Span = Callable[[str], AbstractContextManager[object]]  # a part of a step by its name: data, forward, backward, optimizer
+
+
+def unmeasured(name: str) -> AbstractContextManager[object]:
+    """A part of a step that nobody times."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +103,20 @@ def train(
         model.use_vocabulary(vocabulary)
     trainer = Trainer(config, model, loader, world)
     _describe(log, config, model, world, resumed)
-    trainer.warm_up()
-    with clock.phase("train", config.training_seconds) as phase:
+    with phases.timed(clock, log, phases.WARM_UP):
+        trainer.warm_up()
+    with phases.timed(clock, log, phases.TRAIN, config.training_seconds) as phase:
         trainer.begin(resumed.tensors if resumed else None)
         reached = resumed.reached if resumed else Reached()
         phase.resume(reached.seconds)
-        steps = _Loop(trainer, phase, log, validate, checkpoints).run(reached)
+        try:
+            steps = _Loop(trainer, phase, log, validate, checkpoints).run(reached)
+        except Diverged as error:
+            log.event("diverged", str(error), step=error.step)
+            raise
+    with phases.timed(clock, log, phases.AVERAGE) as averaging:
         trainer.finish()
-    log.event("phase", lines.phase_line(phase.name, phase.seconds, phase.budget), **lines.phase_figures(phase))
-    return TrainResult(model, steps, phase.seconds)
+    return TrainResult(model, steps, phase.seconds + averaging.seconds)
 
 
 def _describe(log: Log, config: Config, model: GPT, world: World, resumed: Checkpoint | None) -> None:
@@ -137,12 +147,16 @@ class _Loop:
                 self._report(step)
             started = fraction
             loss = self._trainer.step(step, fraction)
+            tokens = self._trainer.tokens(started)
             step += 1
-            fraction = self._trainer.world.agree(progress(step, run.steps, self._phase.seconds, self._phase.budget))
+            seconds = self._phase.seconds
+            fraction = self._trainer.world.agree(progress(step, run.steps, seconds, self._phase.budget))
             self._trainer.after_step(loss, step, fraction)
+            self._log.tell("step", step=step, steps=run.steps, fraction=fraction, seconds=seconds, tokens=tokens)
             if step <= 10 or step % run.log_every == 0 or fraction == 1.0:
                 self._tell(step, started, loss)
             self._keep(step, fraction)
+        self._trainer.refuse_weights(step)
         if step < run.steps:
             self._log(lines.stop_line(step, run.steps, self._phase.seconds))
         self._report(step)
@@ -152,7 +166,8 @@ class _Loop:
         mean, seconds = self._trainer.mean_loss(loss, step, fraction), self._phase.seconds
         rate = self._trainer.rates(step - 1, fraction).lr
         line = lines.train_line(step, self._run.steps, mean, seconds)
-        self._log.event("train", line, step=step, loss=mean, seconds=seconds, lr_multiplier=rate)
+        norm = self._trainer.gradient_norm
+        self._log.event("train", line, step=step, loss=mean, seconds=seconds, lr_multiplier=rate, gradient_norm=norm)
 
     def _report(self, step: int) -> None:
         if self._validate is not None:
@@ -163,7 +178,7 @@ class _Loop:
 
     def _keep(self, step: int, fraction: float) -> None:
         if self._checkpoints and self._checkpoints.due(step, fraction == 1.0):
-            self._trainer.refuse_divergence(step)
+            self._trainer.guard.look(step)
             state = self._trainer.state_dict()
             self._checkpoints.write(Reached(step, fraction, self._phase.seconds, *self._log.size), state)
 
@@ -176,15 +191,16 @@ class Trainer:
         self.model = model
         self.world = world
         self._loader = loader
-        self._objective = build_objective(model, config)
+        self.span: Span = unmeasured
+        self.objective = build_objective(model, config)
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
-        self._optimizers = Optimizers(self._objective, config.optim, world)
+        self._optimizers = Optimizers(self.objective, config.optim, world)
         self._averages = Averages(self.model.parameters(), config.optim)
         self._freezer, self._matrices = Freezer(model), RoundedMatrices(model, config)
         self._meta = MetaStep(model, config, loader, world)
         self._plateau = Plateau(config.optim.plateau, config.optim.plateau_gain, world) if config.optim.plateau else None
-        self._highest = torch.zeros((), device=world.device)  # loss since it was last looked at
-        self._loss = torch.compile(self._objective, dynamic=False) if config.run.compile else self._objective
+        self.guard = Guard(config.model.vocab_size, world)
+        self._loss = torch.compile(self.objective, dynamic=False) if config.run.compile else self.objective
 
     def warm_up(self) -> None:
         """Forward and backward passes on constant tokens, which compile what there is to compile and change nothing."""
@@ -218,7 +234,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Tensor]:
         """What the next step depends on beside its batch; every rank has to ask."""
-        state = prefixed("weights", dict(self._objective.named_parameters()))
+        state = prefixed("weights", dict(self.objective.named_parameters()))
         state |= prefixed("optimizers", self._optimizers.state_dict())
         state |= prefixed("average", self._averages.state_dict())
         state |= prefixed("plateau", self._plateau.state_dict() if self._plateau else {})
@@ -227,7 +243,7 @@ class Trainer:
 
     @torch.no_grad()
     def _load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._objective.named_parameters():
+        for name, parameter in self.objective.named_parameters():
             parameter.copy_(state[f"weights.{name}"])
         self._optimizers.load_state_dict(under("optimizers", state))
         self._averages.load_state_dict(under("average", state))
@@ -244,23 +260,26 @@ class Trainer:
             total = self._gradients(step, stage(self.config, fraction))
         self._meta.add_gradients(step, fraction, stage(self.config, fraction))
         self._fill_gradients()
-        self.world.sum_gradients(self._objective.parameters())
         now = self.rates(step, fraction)
         with self._freezer.held(frozen_blocks(fraction, self.config.curriculum.unfreeze, self.config.model.layers)):
-            self._optimizers.step(now.lr, now.momentum, now.decay)
+            with self.span("optimizer"):
+                norm = self._optimizers.step(now.lr, now.momentum, now.decay)
             self._meta.move(step, fraction, stage(self.config, fraction))
         self._optimizers.zero_grad()
-        self._highest = torch.maximum(self._highest, total)
+        self.guard.take(total, norm)
         return total
 
     def _gradients(self, step: int, now: Stage) -> Tensor:
         """Add up the gradients of this rank's slots; the loss of `step`."""
         total = torch.zeros((), device=self.world.device)
         for slots in self._passes(now):
-            batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
-            tokens, targets = (cut(torch.cat(rows), now.length).to(self.world.device, non_blocking=True) for rows in batches)
-            loss = self._loss(tokens, targets, self._fraction) * (len(slots) / now.slots)
-            loss.backward()
+            with self.span("data"):
+                batches = zip(*(self._loader.batch(step, slot) for slot in slots), strict=True)
+                tokens, targets = (cut(torch.cat(rows), now.length).to(self.world.device, non_blocking=True) for rows in batches)
+            with self.span("forward"):
+                loss = self._loss(tokens, targets, self._fraction) * (len(slots) / now.slots)
+            with self.span("backward"):
+                loss.backward()
             total += loss.detach()
         return total
 
@@ -283,7 +302,7 @@ class Trainer:
 
     def _fill_gradients(self) -> None:
         """Parameters that this phase of the plan does not use stay where they are."""
-        for parameter in self._objective.parameters():
+        for parameter in self.objective.parameters():
             if parameter.requires_grad and parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
 
@@ -291,26 +310,25 @@ class Trainer:
         self.model.begin(1.0)
         self._averages.store()
 
+    def tokens(self, fraction: float) -> int:
+        """Trained on by a step that begins at this fraction of the run, on all ranks."""
+        return stage(self.config, fraction).slots * self.config.data.rows * self.config.data.seq_len
+
+    @property
+    def gradient_norm(self) -> float:
+        """Of the last step, before clipping."""
+        return float(self.guard.norm)
+
     def mean_loss(self, loss: Tensor, step: int, fraction: float) -> float:
         """The loss of a step over all ranks; a run that has diverged ends here."""
-        self.refuse_divergence(step)
+        self.guard.look(step)
         value = float(self.world.sum(loss))
-        if fraction >= SETTLED and value > DIVERGED * math.log(self.config.model.vocab_size):
-            raise _diverged(step, value)
+        self.guard.refuse_spike(step, fraction, value)
         return value
 
-    def refuse_divergence(self, step: int) -> None:
-        """End a run of which a loss since the last look was no number."""
-        highest = float(self.world.sum(self._highest))
-        self._highest.zero_()
-        if not math.isfinite(highest):
-            raise _diverged(step, highest)
-
-
-def _diverged(step: int, loss: float) -> UserError:
-    return UserError(
-        f"training diverged: the loss of step {step} or shortly before is {loss}; lower the learning rates of the recipe"
-    )
+    def refuse_weights(self, step: int) -> None:
+        """End a run whose last step has left no numbers."""
+        self.guard.refuse_weights(step, [*self.objective.parameters()])
 
 
 def _parameter_dtype(run: RunConfig) -> torch.dtype:
