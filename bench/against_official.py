@@ -14,14 +14,16 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from lockstep import Pace, Worker
 from pairs import PAIRS, Pair, Setting
 
+from pgolf_ref.bench.lockstep import Pace, Worker
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import Config, load_recipe
 from pgolf_ref.data.loader import Loader
@@ -40,13 +42,12 @@ def work(pair: Pair, data: Path, seed: int, setting: Setting, order: str) -> Non
     loader = made[order]()
     pace = Pace()
 
-    class PacedLog(Log):
-        def __call__(self, line: str, *, shown: bool = True) -> None:
-            if " train_loss:" in line:
-                pace.step_done()
+    def hear(kind: str, figures: Mapping[str, float | str]) -> None:
+        if kind == "train":
+            pace.step_done(float(figures["loss"]))
 
     pace.begin()
-    result = train(config, loader, Clock(), PacedLog(None, None))
+    result = train(config, loader, Clock(), Log(None, None, audience=hear))
     pace.finish(validation_loss(result.model, data, setting.seq_len))
 
 
@@ -113,18 +114,21 @@ def compare(seeds: list[int], options: argparse.Namespace, pair: Pair, setting: 
     runs: dict[str, list[Worker]] = {"official": [], **{names[order]: [] for order in pair.orders}}
     official, data = str(options.official.resolve()), options.data.resolve()
     shared = os.environ | {"BENCH_THREADS": str(options.threads), "OMP_NUM_THREADS": str(options.threads)}
-    shared |= {"BENCH_STEP": pair.step, "BENCH_LAST": pair.last}
+    shared |= {"BENCH_STEP": pair.step, "BENCH_LAST": pair.last, "PYTHONPATH": str(HERE.parent)}
     for seed in seeds:
         ours = [sys.executable, __file__, official, str(data), "--recipe", pair.recipe, "--steps", str(setting.steps)]
         ours += ["--work", str(seed), "--order"]
         commands = {
-            "official": [sys.executable, str(HERE / "official_on_cpu.py"), official],
+            "official": [sys.executable, "-m", "pgolf_ref.bench.script", official],
             **{names[order]: [*ours, order] for order in pair.orders},
         }
-        with tempfile.TemporaryDirectory() as folder:
-            told = pair.environment(setting, data, seed, Path(folder))
+        with tempfile.TemporaryDirectory() as place, ExitStack() as running:
+            folder = Path(place)
+            told = pair.environment(setting, data, seed, folder)
             environment = shared | {name: str(value) for name, value in told.items()}
-            workers = {name: Worker(command, environment, folder) for name, command in commands.items()}
+            workers = {
+                name: running.enter_context(Worker(command, environment, folder, name)) for name, command in commands.items()
+            }
             going = list(workers)
             while going:
                 going = [name for name in going if workers[name].turn()]

@@ -24,9 +24,9 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from against_official import DrawnOrder, validation_loss
-from official_on_cpu import builtins_with, flash_attention, torch_without_cuda
 from pairs import PAIRS, Setting
 
+from pgolf_ref.bench.script import builtins_with, flash_attention, torch_without_cuda
 from pgolf_ref.config import Config, load_recipe
 from pgolf_ref.distributed import World
 from pgolf_ref.model.gpt import GPT

@@ -1,8 +1,10 @@
 """pgolf-train: one short function per verb, and the one place where errors become sentences and exit codes.
 
-Exit codes: 0 done, 1 something that the message tells how to mend, 2 wrong usage, 3 a defect of this program, 130 interrupted.
+Exit codes: 0 done, 1 something that the message tells how to mend (a run that has diverged, too), 2 wrong usage, 3 a defect of this
+program, 130 interrupted.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,6 +100,22 @@ def prepare(
 
 
 @cli.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--edition", type=click.Path(path_type=Path), help="Compare with this edition; default: that in the folder.")
+def verify(data: Path, edition: Path | None) -> None:
+    """Read all shards: files, counts and fingerprint are those of manifest and edition, and no document is in both splits."""
+    from pgolf_ref.data import splits
+
+    with _progress() as progress:
+        found = splits.verify(data, edition, progress)
+    click.echo(
+        f"{data}: {found.name}, {found.train.tokens:,} training tokens in {found.train.documents:,} documents, {found.targets:,} "
+        f"validation targets of {found.bytes:,} bytes in {found.validation.documents:,} documents, none of them in both splits; "
+        f"validation split SHA-256 {found.sha256}"
+    )
+
+
+@cli.command()
 @click.option("--recipe", required=True, help="Name of a recipe, or a .toml file.")
 @click.option("--seeds", default="42,314,999", show_default=True, help="One run per seed.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Submission folder to write.")
@@ -128,6 +146,7 @@ def run(
     from pgolf_ref.distributed import World
     from pgolf_ref.experiment import Author, run_experiment
     from pgolf_ref.forecast import in_words
+    from pgolf_ref.live import watching
     from pgolf_ref.submission import mean_bpb
 
     chosen = read_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
@@ -141,7 +160,8 @@ def run(
     numbers = _seeds(seeds)
     world = World.from_environment(config.run.device)
     by = Author(name or f"Recipe {Path(recipe).stem}", author, github_id or author)
-    results = run_experiment(config, numbers, out, by, world)
+    with watching(world.is_main) as audience:
+        results = run_experiment(config, numbers, out, by, world, audience)
     world.close()
     if world.is_main:
         click.echo(f"{out}: val_bpb {mean_bpb(results):.8f}, mean of {len(results)} run(s)")
@@ -238,6 +258,60 @@ def ablate(
         write_json(out / "ablation.json", ablation.rows(arms))
         write_text(out / "ablation.md", ablation.table(arms))
         click.echo(ablation.table(arms) + str(out / "ablation.md"))
+
+
+@cli.command()
+@click.option("--recipe", required=True, help="Name of a recipe, or a .toml file.")
+@click.option("--data", help="Data folder; replaces data.path of the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
+@click.option("--scale", type=click.Choice(("full", "tiny")), default="full", show_default=True, help="tiny: seconds on a CPU.")
+@click.option("--steps", type=SIZE, default=20, show_default=True, help="Steps to measure.")
+@click.option("--at", "fraction", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="At this fraction of the run.")
+@click.option("--against", type=click.Path(path_type=Path), help="Training script to run in turns with the recipe; it is executed.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Tell the script by its environment; repeatable.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for bench.md and bench.json.")
+@click.option("--format", "form", type=click.Choice(("markdown", "json")), default="markdown", show_default=True)
+def bench(
+    recipe: str,
+    data: str | None,
+    overrides: tuple[str, ...],
+    scale: str,
+    steps: int,
+    fraction: float,
+    against: Path | None,
+    variables: tuple[str, ...],
+    out: Path | None,
+    form: str,
+) -> None:
+    """Measure a training step: time by phase, tokens per second, share of the device's peak, memory; or against a script."""
+    from pgolf_ref.bench import report
+    from pgolf_ref.bench.command import Asked, measured
+    from pgolf_ref.config import load_recipe
+    from pgolf_ref.config.scale import tiny
+    from pgolf_ref.distributed import World
+    from pgolf_ref.files import write_json, write_text
+
+    config = load_recipe(recipe, [*overrides, *([f"data.path={data}"] if data is not None else [])])
+    config = tiny(config) if scale == "tiny" else config
+    world = World.from_environment(config.run.device)
+    with _progress() as progress:
+        found = measured(Asked(config, steps, fraction, against, _variables(variables)), world, progress)
+    world.close()
+    if not world.is_main:
+        return
+    told = (" ".join(["pgolf-train", *sys.argv[1:]]), Path(recipe).stem, *found)
+    figures, page = report.as_figures(*told), report.as_markdown(*told)
+    if out is not None:
+        write_json(out / "bench.json", figures)
+        write_text(out / "bench.md", page)
+    click.echo(json.dumps(figures, indent=2) if form == "json" else page)
+
+
+def _variables(texts: Sequence[str]) -> dict[str, str]:
+    for text in texts:
+        if not text.partition("=")[0] or "=" not in text:
+            raise click.BadParameter(f"{text!r} must read NAME=VALUE, such as WARMUP_STEPS=0", param_hint="--env")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in texts}
 
 
 def _seeds(text: str) -> list[int]:

@@ -122,7 +122,8 @@ def test_a_killed_run_keeps_its_finished_seed(tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     kept = {name: data for name, data in contents(tmp_path / "out").items() if not name.startswith(".")}
-    assert set(kept) == {"train_seed1.log", "train_seed1.events.jsonl", "model_seed1.pgolf", "ledger_seed1.jsonl"}
+    run = {"train_seed1.log", "train_seed1.events.jsonl", "train_seed1.png", "model_seed1.pgolf", "ledger_seed1.jsonl"}
+    assert set(kept) == run
     again = start(*arguments)
     again.communicate()
     assert again.returncode == DONE

@@ -1,8 +1,12 @@
-"""Runs an official training script on a CPU in float32, one step at a time, at the pace of the parent process.
+"""Runs a public training script, one step at a time, at the pace of the parent process (lockstep.py).
 
-The script is read from the path given, executed in memory and never stored. Its CUDA calls are stubbed: `torch` is a copy of
-the module whose device, compile, autocast, cuda and bfloat16 are replaced, so that its own operations cost what they cost.
-Every finished step is announced on stdout (see lockstep.py); the run ends with the validation loss after the last step.
+    python -m pgolf_ref.bench.script SCRIPT
+
+On a machine with a GPU the script runs as it is, but for FlashAttention 3 where it is not installed. On a CPU its CUDA calls are
+stubbed: `torch` is a copy of the module whose device, compile, autocast, cuda and bfloat16 are replaced, so that its own operations
+cost what they cost, in float32. The script is executed in memory and never stored. BENCH_STEP is a regular expression for the line
+that it prints after a step, with the training loss as its first group, BENCH_LAST one for the line that ends the run, with the
+validation loss, and BENCH_THREADS the number of threads.
 """
 
 import builtins
@@ -16,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lockstep import Pace
+
+from pgolf_ref.bench.lockstep import Pace
+
+STEP = r"(?:step:)?\d+/\d+ train_loss: ?(\S+)"
+"""What the public scripts print after a step."""
 
 
 def torch_without_cuda() -> types.ModuleType:
@@ -64,31 +72,38 @@ def builtins_with(stub: types.ModuleType) -> dict[str, Any]:
 
 
 def run(script: Path) -> None:
-    """Execute the script until the line with its final validation loss."""
-    pace, step, last = Pace(), re.compile(os.environ["BENCH_STEP"]), re.compile(os.environ["BENCH_LAST"])
-    sys.modules["flash_attn_interface"] = types.SimpleNamespace(flash_attn_func=flash_attention)  # type: ignore[assignment]
+    """Execute the script until the line with its final validation loss, or its end."""
+    pace, step, last = Pace(), re.compile(os.environ.get("BENCH_STEP", STEP)), re.compile(os.environ.get("BENCH_LAST", r"(?!)"))
 
     def paced_print(message: object = "", *rest: object, **options: Any) -> None:
         text = str(message)
         if "file" in options:
             return
-        if step.match(text):
-            pace.step_done()
+        if done := step.match(text):
+            pace.step_done(float(done[1]) if done.groups() else None)
         elif ended := last.match(text):
             pace.finish(float(ended[1]))
             raise SystemExit(0)
 
-    subprocess.run = lambda *args, **options: types.SimpleNamespace(stdout="")  # type: ignore[assignment]  # nvidia-smi
-    torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    if "BENCH_THREADS" in os.environ:
+        torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), "print": paced_print}
+    _provide_attention()
+    if not torch.cuda.is_available():
+        subprocess.run = lambda *args, **options: types.SimpleNamespace(stdout="")  # type: ignore[assignment]  # nvidia-smi
+        scope["__builtins__"] = builtins_with(torch_without_cuda())
     code = compile(script.read_text(encoding="utf-8"), str(script), "exec", dont_inherit=True)
-    scope = {
-        "__name__": "__main__",
-        "__file__": str(script),
-        "__builtins__": builtins_with(torch_without_cuda()),
-        "print": paced_print,
-    }
     pace.begin()
     exec(code, scope)
+
+
+def _provide_attention() -> None:
+    """FlashAttention 3 by the attention of torch, where its package is missing."""
+    try:
+        __import__("flash_attn_interface")
+    except ImportError:
+        print("flash_attn_interface is not installed: the attention of torch stands for it", file=sys.stderr)
+        sys.modules["flash_attn_interface"] = types.SimpleNamespace(flash_attn_func=flash_attention)  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What a training step takes: on this device, by phase, and against another training script."""
