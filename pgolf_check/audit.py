@@ -55,25 +55,27 @@ def audit(
     if crashed:
         submission = _unread(submission, crashed)
     crashes: list[str] = [crashed] if crashed else []
+    read = _static(submission, crashes, stopped) if {Witness.STATIC, Witness.DYNAMIC} & set(witnesses) else None
     facts = Facts(
         submission=submission,
         edition=reference,
-        static=_static(submission, crashes, stopped) if Witness.STATIC in witnesses else None,
+        static=read if Witness.STATIC in witnesses else None,
         witnesses=frozenset(witnesses),
         as_of=as_of,
         profile=profile,
         pull_request=pull_request,
-        dynamic=_dynamic(submission, crashes) if Witness.DYNAMIC in witnesses else None,
+        dynamic=_dynamic(submission, read, crashes) if Witness.DYNAMIC in witnesses else None,
     )
     excused = standing(submission, reference) if grandfather else frozenset()
     return judge(facts, load_rulebook(), select, ignore, excused=excused, crashes=crashes, waivers=waivers)
 
 
-def _dynamic(submission: Submission, crashes: list[str]) -> DynamicFacts | None:
+def _dynamic(submission: Submission, read: StaticFacts | None, crashes: list[str]) -> DynamicFacts | None:
+    from pgolf_check.dynamic.harness.declared import declared
     from pgolf_check.dynamic.witness import probe
 
     try:
-        return probe(submission)
+        return probe(submission, declared(read))
     except Exception as error:  # noqa: BLE001  (the boundary: a crash is an answer, X103)
         crashes.append(f"the dynamic witness stopped: {crash(error)}")
         return None

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from pgolf_check.dynamic.canary import Evidence, combined
-from pgolf_check.dynamic.harness.configuration import ATTEMPTS, Probe
+from pgolf_check.dynamic.harness.configuration import Probe
+from pgolf_check.dynamic.harness.remedies import ATTEMPTS
 from pgolf_check.dynamic.harness.trial import Trial
 
 
@@ -17,10 +18,7 @@ class DynamicFacts:
     script: str
     trials: tuple[Trial, ...] = ()
     contained: str = ""
-    alphabet: int = 0
     stopped: str = ""
-    positions: int = 0
-    """How many positions of the stream were random."""
 
     @property
     def ran(self) -> tuple[Trial, ...]:

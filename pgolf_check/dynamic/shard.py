@@ -27,13 +27,18 @@ Tokens = NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A stream of `tokens` ids below `vocab`; `symbols` of them occur at random, all but BOS if 0. With documents, BOS begins each."""
+    """A stream of `tokens` ids below `vocab`; `symbols` of them occur at random, all but BOS if 0. With documents, BOS begins each.
+
+    With a `modulus` the symbols are the ids that leave the largest remainder by it: where hashes are sums or exclusive ors of
+    multiples, such symbols use a small part of a table, so that their contexts collide.
+    """
 
     tokens: int
     vocab: int
     symbols: int = 0
     document_tokens: int = 0
     bos: int = 1
+    modulus: int = 0
 
     def __post_init__(self) -> None:
         documents = self.document_tokens
@@ -45,12 +50,16 @@ class Layout:
             raise UserError(
                 f"documents of {documents} tokens with BOS {self.bos}: expected at least 2 and an id below {self.vocab}"
             )
+        if self.modulus and (self.symbols or documents):
+            raise UserError(f"a modulus of {self.modulus}: expected neither a number of symbols nor documents beside it")
         if not 2 <= self.alphabet <= self.vocab - bool(documents):
             raise UserError(f"{self.symbols} symbols: expected 2 to {self.vocab - bool(documents)}")
 
     @property
     def alphabet(self) -> int:
         """K, the number of symbols that a random position may hold."""
+        if self.modulus:
+            return self.vocab // self.modulus
         return self.symbols or self.vocab - bool(self.document_tokens)
 
     @property
@@ -82,6 +91,8 @@ def draw(layout: Layout, seed: int) -> Tokens:
         ids = np.delete(ids, layout.bos)
     if layout.symbols:
         ids = np.sort(generator.choice(ids, layout.symbols, replace=False))
+    if layout.modulus:
+        ids = ids[layout.modulus - 1 :: layout.modulus]
     stream: Tokens = ids[generator.integers(0, len(ids), layout.tokens, dtype=np.uint32)]
     if layout.document_tokens:
         stream[:: layout.document_tokens] = layout.bos

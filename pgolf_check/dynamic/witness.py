@@ -7,27 +7,33 @@ run once in a process before anything is judged.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.dynamic.harness.calibration import check_controls
-from pgolf_check.dynamic.harness.configuration import STREAM, Probe
+from pgolf_check.dynamic.harness.configuration import STREAM, Probe, colliding, first_configuration, for_probe, on_stream
 from pgolf_check.dynamic.harness.contained import Contained
+from pgolf_check.dynamic.harness.declared import NOTHING, Declared
 from pgolf_check.dynamic.harness.trial import Trial, try_script
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.errors import UserError
 from pgolf_check.submission.model import Submission
 
-SECONDS, EACH = 240.0, 90.0
+SECONDS, EACH = 240.0, 60.0
 """Wall-clock seconds for all runs of a submission, and for one of them."""
 CONTROL_SECONDS = 180.0
 SMALL = 8 << 20
 """Bytes of a file that is laid beside the script."""
+COUNTS = re.compile(
+    r"\.add\.at\(|bincount|scatter_add|index_add|Counter\(|defaultdict\(|ctypes|load_inline|\.get\([^()]*, ?0(\.0)?\) ?\+"
+)
+"""What a script that fills a table at evaluation calls: only such scripts are probed for it, to save time."""
 SIZES = range(261, 1 << 16)
 
 
-def probe(submission: Submission, *, allow_weak: bool = False) -> DynamicFacts:
-    """Run a submission's script. What cannot be run is told, and proves nothing."""
+def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: bool = False) -> DynamicFacts:
+    """Run a submission's script as it declares, shrunk. What cannot be run is told, and proves nothing."""
     file = submission.file(submission.entry)
     if file is None or file.data is None:
         return DynamicFacts(submission.entry, stopped="there is no script to run")
@@ -35,16 +41,35 @@ def probe(submission: Submission, *, allow_weak: bool = False) -> DynamicFacts:
         _controlled(allow_weak)
     except UserError as error:
         return DynamicFacts(submission.entry, stopped=str(error))
-    source = source_of(submission)
-    layout = stream_of(source)
-    files = {f.path: f.data for f in submission.files if f.data is not None and f.size <= SMALL}
     run = Contained(SECONDS, EACH, allow_weak=allow_weak)
     trials: list[Trial] = []
-    for which in Probe:
-        trials.append(try_script(submission.entry, files, which, run, layout, source))
-        if not trials[-1].stated:
+    for trial in _trials(submission, declared, run):
+        trials.append(trial)
+        found = DynamicFacts(submission.entry, tuple(trials), run.layers)
+        if trial.ran is None or (found.evidence is not None and found.evidence.convicts()):
             break
-    return DynamicFacts(submission.entry, tuple(trials), run.layers, layout.alphabet, positions=layout.random)
+    return found
+
+
+def _trials(submission: Submission, declared: Declared, run: Contained) -> Iterator[Trial]:
+    """One trial of each probe, each with what the one before it ran with."""
+    files, source = inputs(submission), source_of(submission)
+    layout = stream_of(source)
+    first = first_configuration(Probe.EVALUATION, layout, source, declared)
+    for which in Probe:
+        if which is Probe.TABLES:
+            if not COUNTS.search(source):
+                return
+            first = on_stream(first, colliding(layout, settable=layout == STREAM))
+        trial = try_script(submission.entry, files, which, run, for_probe(first, which))
+        yield trial
+        first = trial.ran or first
+
+
+def inputs(submission: Submission) -> dict[str, bytes]:
+    """What is laid beside the script: no logs, since a run could not write into the folders that hold them."""
+    logs = {log.path for log in submission.logs}
+    return {f.path: f.data for f in submission.files if f.data is not None and f.size <= SMALL and f.path not in logs}
 
 
 @cache

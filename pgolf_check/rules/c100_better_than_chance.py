@@ -32,11 +32,16 @@ def _findings(found: DynamicFacts) -> Iterator[Finding]:
         return
     place = Location(found.script)
     message = (
-        f"{found.positions:,} random tokens of {found.alphabet:,} symbols are scored better than any legal scorer does but with a "
+        f"random tokens ({_streams(found)}) are scored better than any legal scorer does but with a "
         f"probability of {ALPHA:g}: the e-value of the losses is 10^{evidence.log10:,.0f} ({found.contained})"
     )
     trace = tuple(step for trial in found.ran for step in _steps(trial, place))
     yield Finding(CODE, Witness.DYNAMIC, Certainty.PROVEN, message, (place,), trace)
+
+
+def _streams(found: DynamicFacts) -> str:
+    layouts = dict.fromkeys(trial.ran.layout for trial in found.ran if trial.ran is not None)
+    return "; ".join(f"{layout.random:,} of {layout.alphabet:,} symbols" for layout in layouts)
 
 
 def _steps(trial: Trial, place: Location) -> Iterator[Step]:

@@ -202,6 +202,9 @@ def _run(submission: Submission, sources: Sources, main: ir.Module, configuratio
         machine.steps,
         unused,
         machine.gates_off,
+        tuple(sorted(configuration.environment.items())),
+        tuple(sorted(configuration.printed.items())),
+        tuple(sorted(machine.variables)),
     )
 
 

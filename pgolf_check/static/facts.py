@@ -14,7 +14,8 @@ class StaticRun:
     `source` says where the configuration comes from. `ceiling` is the worst severity that a finding of this run may take. `claim` is
     the REPORT of the claimed score, `resolved` whether it was matched with a log line; `reports` are all REPORTs that carry scores,
     `scores` all SCOREs, in order; `unused` are the steps on validation tokens that no reported score was computed with. `gates_off`
-    says that a gate of C code met a bound or a weight that may switch it off.
+    says that a gate of C code met a bound or a weight that may switch it off. `environment` and `printed` are those of the
+    configuration, as pairs; `variables` are the names of the environment variables that the run read.
     """
 
     source: str
@@ -27,6 +28,9 @@ class StaticRun:
     steps: int = 0
     unused: tuple[Event, ...] = ()
     gates_off: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    printed: tuple[tuple[str, str], ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,13 @@ from pgolf_check.corpus.worker import Options
 from pgolf_check.dynamic import witness
 from pgolf_check.dynamic.canary import Evidence
 from pgolf_check.dynamic.facts import DynamicFacts
-from pgolf_check.dynamic.harness.configuration import STREAM, Configuration, Probe, of_roles
+from pgolf_check.dynamic.harness.configuration import STREAM, Configuration, Probe, colliding, first_configuration, of_roles
+from pgolf_check.dynamic.harness.declared import NOTHING, Declared, declared
 from pgolf_check.dynamic.harness.trial import Stated, Trial
+from pgolf_check.dynamic.shard import Layout, draw
 from pgolf_check.errors import UserError
-from pgolf_check.model import Witness
+from pgolf_check.model import Severity, Witness
+from pgolf_check.static.facts import StaticFacts, StaticRun
 
 
 def test_a_script_that_cannot_be_run_is_undecided_and_says_why(tmp_path: Path) -> None:
@@ -66,9 +69,36 @@ def test_runs_that_were_not_made_count_as_nothing() -> None:
 
     alone, both = told(20.0).evidence, told(20.0, 20.0).evidence
     assert alone is not None and both is not None and told().evidence is None
-    assert math.isclose(math.exp(alone.log_e), math.exp(20.0) / 6) and math.isclose(math.exp(both.log_e), 2 * math.exp(20.0) / 6)
+    assert math.isclose(math.exp(alone.log_e), math.exp(20.0) / 9) and math.isclose(math.exp(both.log_e), 2 * math.exp(20.0) / 9)
 
 
 def test_tables_are_made_small_by_the_names_of_their_variables() -> None:
     source = 'os.environ.get("NGRAM_BUCKETS", 4194304); os.environ["TTT_STRIDE"]; os.environ.get("BUCKETS_SEEN", 0)'
-    assert of_roles(source) == {"NGRAM_BUCKETS": 4096, "TTT_STRIDE": 256}
+    assert of_roles(source) == {"NGRAM_BUCKETS": 4096, "TTT_STRIDE": 128}
+    assert of_roles("", Declared(variables=("PHRASE_TABLE_BITS",))) == {"PHRASE_TABLE_BITS": 12}
+
+
+def test_a_run_is_that_which_is_declared_shrunk() -> None:
+    said = Declared({"TTT_ENABLED": "0", "TTT_STEPS": "0", "NUM_LAYERS": "11", "XSA_LAST_N": "4"}, ("TTT_STEPS", "TTT_LR"))
+    variables = first_configuration(Probe.EVALUATION, declared=said).variables
+    assert {name: variables[name] for name in ("TTT_ENABLED", "TTT_STEPS", "NUM_LAYERS", "XSA_LAST_N", "MATRIX_LR")} == {
+        "TTT_ENABLED": "0", "TTT_STEPS": "0", "NUM_LAYERS": "2", "XSA_LAST_N": "4", "MATRIX_LR": "0",
+    }  # fmt: skip
+    assert "TTT_ENABLED" not in first_configuration(Probe.EVALUATION).variables
+
+
+def test_what_a_log_printed_stands_for_the_variables_of_the_same_name() -> None:
+    run = StaticRun(
+        "log", Severity.BLOCK, None, False, (), (),
+        environment=(("RANK", "0"), ("TTT_LR", "0.1")), printed=(("ttt_enabled", "True"), ("dim", "512")), variables=("RANK", "TTT_ENABLED"),
+    )  # fmt: skip
+    assert declared(StaticFacts((run,))) == Declared({"TTT_ENABLED": "1", "TTT_LR": "0.1"}, ("TTT_ENABLED",))
+    assert declared(None) == NOTHING
+
+
+@pytest.mark.parametrize("vocab", [1024, 8192, 50257])
+def test_the_symbols_of_the_probe_of_tables_are_congruent_and_those_of_both_shards(vocab: int) -> None:
+    layout = colliding(Layout(tokens=1000, vocab=vocab), settable=False)
+    train, val = (set(draw(layout, seed).tolist()) for seed in (1, 2))
+    assert train == val and len(val) == layout.alphabet and max(val) < vocab
+    assert {symbol % layout.modulus for symbol in val} == {layout.modulus - 1}

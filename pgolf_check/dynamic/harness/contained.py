@@ -34,6 +34,8 @@ class Contained:
         self.remaining -= outcome.wall_s
         self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")
         errors = outcome.stderr.decode("utf-8", "replace")
-        if outcome.ended is not Ending.EXITED:
+        killed = outcome.ended is not Ending.EXITED
+        if killed:
             errors = f"{errors}\n{outcome.ended.value}"
-        return Ended(137 if outcome.status is None else outcome.status, outcome.stdout.decode("utf-8", "replace"), errors)
+        status = 137 if outcome.status is None else outcome.status
+        return Ended(status, outcome.stdout.decode("utf-8", "replace"), errors, killed)

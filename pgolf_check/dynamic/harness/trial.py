@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
-from pgolf_check.dynamic.harness.configuration import MOST_SCORINGS, STREAM, Configuration, Probe, configurations
+from pgolf_check.dynamic.harness.configuration import MOST_SCORINGS, Configuration, Probe, first_configuration
+from pgolf_check.dynamic.harness.remedies import next_attempt
 from pgolf_check.dynamic.harness.workspace import lay_out
 from pgolf_check.dynamic.judge import LOSS
 from pgolf_check.dynamic.shard import Layout
@@ -33,6 +34,8 @@ class Ended:
     status: int
     output: str
     errors: str
+    killed: bool = False
+    """Whether a limit ended it."""
 
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
@@ -65,28 +68,40 @@ class Trial:
         return combined(stated.evidence for stated in self.stated) if self.stated else None
 
 
-def try_script(
-    script: str, files: Mapping[str, bytes], probe: Probe, run: Runner, layout: Layout = STREAM, source: str = ""
-) -> Trial:
-    """Run `script`, one of the `files` (content by name), under the configurations of a probe until it states a loss.
+def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runner, first: Configuration | None = None) -> Trial:
+    """Run `script`, one of the `files` (content by name), until it states a loss: as `first` says, then by what it said itself.
 
-    A run that stopped after it stated a loss counts: the loss is what it is. `source` is the script's text as it runs,
-    decoded. Raises ValueError if the script is not among the files.
+    A run that stopped after it stated a loss counts: the loss is what it is. One that was killed is made anew with less work, as
+    the losses to come may tell more. Raises ValueError if the script is not among the files.
     """
     if script not in files:
         raise ValueError(f"{script}: not among the files of the run")
+    tried: list[Configuration] = []
     reasons: list[str] = []
-    for configuration in configurations(probe, layout, source):
-        with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
-            folder = Path(name)
-            lay_out(folder, files, layout)
-            environment = {**INTERPRETER, **configuration.variables}
-            ended = run([sys.executable, "-s", str(LAUNCHER), script], folder, environment)
-        stated = losses(ended.output, layout)
+    found: Trial | None = None
+    configuration: Configuration | None = first or first_configuration(probe)
+    while configuration is not None:
+        tried.append(configuration)
+        ended = _run(script, files, configuration, run)
+        stated = losses(ended.output, configuration.layout)
         if stated:
-            return Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
+            found = Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
+        if found is not None and not (stated and ended.killed and not _convicts(found)):
+            return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
-    return Trial(probe, None, (), tuple(reasons))
+        configuration = next_attempt(tried, _reason(ended))
+    return found or Trial(probe, None, (), tuple(reasons))
+
+
+def _convicts(trial: Trial) -> bool:
+    return trial.evidence is not None and trial.evidence.convicts()
+
+
+def _run(script: str, files: Mapping[str, bytes], configuration: Configuration, run: Runner) -> Ended:
+    with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
+        folder = Path(name)
+        lay_out(folder, files, configuration.layout, configuration.splits)
+        return run([sys.executable, "-s", str(LAUNCHER), script], folder, {**INTERPRETER, **configuration.variables})
 
 
 def losses(output: str, layout: Layout) -> tuple[Stated, ...]:

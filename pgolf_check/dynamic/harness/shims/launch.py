@@ -12,11 +12,13 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
+    import compiling  # type: ignore[import-not-found]  # a top-level module of the sandbox
     import torch_on_cpu  # type: ignore[import-not-found]  # a top-level module of the sandbox
 
     script = Path(sys.argv[1]).resolve()
     sys.argv = [str(script)]
     sys.path[0] = str(script.parent)
     sys.path.append(str(Path(__file__).parent))
+    compiling.install()
     with torch_on_cpu.installed():
         runpy.run_path(str(script), run_name="__main__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,9 +41,21 @@ def installed() -> Iterator[None]:
     _devices()
     _compilation()
     _processes()
-    _attention()
+    _kernels()
+    _threads()
     with OnCpu():
         yield
+
+
+def _threads() -> None:
+    """A function mode holds for one thread alone."""
+    start = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
+
+    def on_cpu_too(self: threading.Thread) -> None:
+        with OnCpu():
+            start(self)
+
+    threading.Thread._bootstrap_inner = on_cpu_too  # type: ignore[attr-defined]
 
 
 def _precision() -> None:
@@ -111,12 +124,16 @@ def _devices() -> None:
         kind.__init__ = _not_fused(kind.__init__)  # type: ignore[method-assign]
     run = subprocess.run
 
-    def without_smi(command: Any, *args: Any, **kwargs: Any) -> Any:
+    def lenient(command: Any, *args: Any, **kwargs: Any) -> Any:
         if "nvidia-smi" in (command if isinstance(command, str) else " ".join(map(str, command))):
             return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
-        return run(command, *args, **kwargs)
+        try:
+            return run(command, *args, **kwargs)
+        except FileNotFoundError:
+            nothing = "" if kwargs.get("text") or kwargs.get("encoding") or kwargs.get("universal_newlines") else b""
+            return subprocess.CompletedProcess(command, 0, stdout=nothing, stderr=nothing)
 
-    subprocess.run = without_smi  # type: ignore[assignment]
+    subprocess.run = lenient  # type: ignore[assignment]
 
 
 def _not_fused(make: Callable[..., None]) -> Callable[..., None]:
@@ -131,6 +148,7 @@ def _compilation() -> None:
         return model if model is not None else (lambda function: function)
 
     torch.compile = compiled
+    torch._dynamo.reset = torch.compiler.reset = lambda: None  # would import what Triton's real compiler needs
     # Tables cached under inference mode break later backward passes once compile is the identity.
     torch.inference_mode = torch.no_grad  # type: ignore[assignment,misc]
 
@@ -163,9 +181,16 @@ def _processes() -> None:
     torch.nn.parallel.DistributedDataParallel = Alone  # type: ignore[misc,assignment]
 
 
-def _attention() -> None:
+def _kernels() -> None:
     import attention  # type: ignore[import-not-found]  # a top-level module of the sandbox
+    import triton_on_cpu  # type: ignore[import-not-found]  # likewise
 
+    triton_on_cpu.install()
+    for name in ("flash", "math", "mem_efficient", "cudnn"):
+        setattr(torch.backends.cuda, f"enable_{name}_sdp", lambda *_: None)  # one without a fused kernel may shut the only other
+    any_kernel: Any = lambda *_, **__: contextlib.nullcontext()  # noqa: E731
+    torch.nn.attention.sdpa_kernel = torch.backends.cuda.sdp_kernel = any_kernel
+    torch.Tensor.is_cuda = True
     for name in ATTENTION_MODULES:
         module = types.ModuleType(name)
         vars(module).update(

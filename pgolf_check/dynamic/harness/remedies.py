@@ -1,0 +1,57 @@
+"""What is changed after a run that stated no loss, by what it said: three attempts at most, none of them the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pgolf_check.dynamic.harness.configuration import DEEPER, LESS, LESS_STREAM, RANKS, Configuration
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change for runs whose reason it reads."""
+
+    name: str
+    reads: re.Pattern[str]
+    change: Callable[[Configuration], Configuration]
+
+    def applied(self, to: Configuration) -> Configuration:
+        return replace(self.change(to), name=f"{to.name}, {self.name}")
+
+
+def _set(given: Mapping[str, object]) -> Callable[[Configuration], Configuration]:
+    return lambda at: replace(at, variables={**at.variables, **{name: str(value) for name, value in given.items()}})
+
+
+def _own_depth(at: Configuration) -> Configuration:
+    return replace(at, variables={name: value for name, value in at.variables.items() if name != "NUM_LAYERS"})
+
+
+def _less_work(at: Configuration) -> Configuration:
+    tokens = min(at.layout.tokens, LESS_STREAM)
+    return replace(_set(LESS)(at), layout=replace(at.layout, tokens=tokens))
+
+
+REMEDIES = (
+    Remedy("one rank", re.compile(r"RANK|WORLD_SIZE|MASTER_|torchrun"), _set(RANKS)),
+    Remedy("less work", re.compile(r"^killed: (wall-clock|CPU|memory) limit|^no time is left"), _less_work),
+    Remedy("six layers", re.compile(r"^(?!killed|no time)"), _set(DEEPER)),
+    Remedy("its own depth", re.compile(r"^(?!killed|no time)"), _own_depth),
+)
+
+
+def next_attempt(tried: Sequence[Configuration], reason: str) -> Configuration | None:
+    """The configuration to try after the last of those tried gave this reason, None if there is none left."""
+    if len(tried) >= ATTEMPTS:
+        return None
+    last = tried[-1]
+    for remedy in REMEDIES:
+        if remedy.reads.search(reason):
+            changed = remedy.applied(last)
+            if all((changed.variables, changed.layout) != (other.variables, other.layout) for other in tried):
+                return changed
+    return None

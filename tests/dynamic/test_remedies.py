@@ -1,0 +1,61 @@
+"""What is tried after a run that stated no loss: read from its reason, three attempts at most, none twice."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pgolf_check.dynamic.harness import trial
+from pgolf_check.dynamic.harness.configuration import LESS_STREAM, STREAM, Probe, first_configuration
+from pgolf_check.dynamic.harness.remedies import ATTEMPTS, next_attempt
+
+FIRST = first_configuration(Probe.EVALUATION)
+
+
+@pytest.mark.parametrize(
+    ("reason", "variable", "value"),
+    [
+        ("KeyError: 'LOCAL_RANK'", "LOCAL_RANK", "0"),
+        ("IndexError: index 4 is out of range", "NUM_LAYERS", "6"),
+        ("killed: wall-clock limit", "ITERATIONS", "2"),
+    ],
+)
+def test_the_reason_says_what_is_changed(reason: str, variable: str, value: str) -> None:
+    changed = next_attempt([FIRST], reason)
+    assert changed is not None and changed.variables[variable] == value
+
+
+def test_less_work_is_a_shorter_stream() -> None:
+    changed = next_attempt([FIRST], "killed: memory limit")
+    assert changed is not None and changed.layout.tokens == LESS_STREAM < STREAM.tokens
+
+
+@pytest.mark.parametrize("reason", ["IndexError: index 4 is out of range", "killed: wall-clock limit", "SyntaxError: invalid"])
+def test_attempts_end_and_none_is_made_twice(reason: str) -> None:
+    tried = [FIRST]
+    while (found := next_attempt(tried, reason)) is not None:
+        assert all((found.variables, found.layout) != (other.variables, other.layout) for other in tried)
+        tried.append(found)
+    assert 1 < len(tried) <= ATTEMPTS
+
+
+def test_a_killed_run_is_made_anew_with_less_work_and_its_losses_stay_if_that_states_none() -> None:
+    line = "final_int8_zlib_roundtrip_exact val_loss:{:.8f} val_bpb:4.00000000\n"
+    later: list[trial.Ended] = []
+
+    def run(*_: object) -> trial.Ended:
+        return later.pop(0)
+
+    def tried(*endings: trial.Ended) -> trial.Trial:
+        later[:] = endings
+        return trial.try_script("a.py", {"a.py": b""}, Probe.EVALUATION, run)
+
+    cut = trial.Ended(137, line.format(math.log(1024)), "killed: wall-clock limit", killed=True)
+    whole = trial.Ended(0, line.format(6.5), "")
+    assert tried(cut, whole).stated[0].loss == 6.5
+    kept = tried(cut, trial.Ended(1, "", "ValueError: odd"), trial.Ended(1, "", "ValueError: odd"))
+    assert kept.stated[0].loss == pytest.approx(math.log(1024), abs=1e-8) and kept.cut_short == "killed: wall-clock limit"
+    leak = trial.Ended(137, line.format(5.0), "killed: wall-clock limit", killed=True)
+    evidence = tried(leak).evidence
+    assert evidence is not None and evidence.convicts() and not later
