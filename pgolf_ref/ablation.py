@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pgolf_ref.bundle.program import bundle
 from pgolf_ref.config import Config
 from pgolf_ref.data.dataset import open_dataset
 from pgolf_ref.distributed import World
@@ -20,7 +21,6 @@ from pgolf_ref.errors import UserError
 from pgolf_ref.files import read_json, write_json
 from pgolf_ref.fingerprint import fingerprint
 from pgolf_ref.run import SeedResult, remove_checkpoint, run_seed, with_seed
-from pgolf_ref.submission import entry_script
 
 BASELINE = "baseline"
 CONFIDENCE = 0.95
@@ -76,7 +76,7 @@ def ablate(configs: Mapping[Toggle, Config], seeds: Sequence[int], out: Path, wo
 
 
 def _run(config: Config, folder: Path, world: World) -> SeedResult:
-    script = entry_script(config)
+    script = bundle(config)
     note = folder / f"seed_{config.run.seed_init}.json"
     identity = fingerprint(script, open_dataset(Path(config.data.path), config.model.vocab_size))
     if note.is_file():

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pgolf_ref.bundle.program import bundle
 from pgolf_ref.config import Config
 from pgolf_ref.data.dataset import open_dataset
 from pgolf_ref.distributed import World
@@ -20,7 +21,7 @@ from pgolf_ref.files import read_json, write_json
 from pgolf_ref.fingerprint import fingerprint
 from pgolf_ref.log import Audience
 from pgolf_ref.run import SeedResult, log_name, remove_checkpoint, run_seed, with_seed
-from pgolf_ref.submission import METADATA, Description, entry_script, restore_results, write_submission
+from pgolf_ref.submission import METADATA, Description, restore_results, write_submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def run_experiment(
     The audience is told what the logs tell, and of every seed that is over: "finished" with the path of its log.
     """
     dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
-    script = entry_script(config)
+    script = bundle(config)
     identity = fingerprint(script, dataset)
     results = _finished(out, identity)
     for seed in seeds:

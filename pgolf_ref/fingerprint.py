@@ -1,8 +1,7 @@
-"""What the figures of a run depend on beside its seed, as one hash: script, modules, tokenizer, data."""
+"""What the figures of a run depend on beside its seed, as one hash: script, tokenizer, data."""
 
 import hashlib
 
-from pgolf_ref.code import used_modules
 from pgolf_ref.data.dataset import Dataset
 from pgolf_ref.data.shards import shard_files
 
@@ -10,8 +9,6 @@ from pgolf_ref.data.shards import shard_files
 def fingerprint(script: str, dataset: Dataset) -> str:
     """Hexadecimal SHA-256; training shards count by name and size."""
     digest = hashlib.sha256(script.encode("utf-8"))
-    for path, source in used_modules().items():
-        digest.update(path.encode() + b"\0" + source + b"\0")
     digest.update(dataset.tokenizer.serialized_model_proto())
     digest.update(dataset.validation.tobytes())
     if dataset.validation_bytes is not None:

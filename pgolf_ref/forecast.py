@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import torch
 
-from pgolf_ref.code import code_bytes
+from pgolf_ref.bundle.program import bundle
 from pgolf_ref.config import Config, OptimConfig
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
@@ -23,7 +23,6 @@ from pgolf_ref.quant.guidance import FEWEST, MOST, is_guided
 from pgolf_ref.quant.rounding import largest_code
 from pgolf_ref.quant.routes import Form, method, route
 from pgolf_ref.registry import Entry, Group, Role, registry
-from pgolf_ref.submission import entry_script
 
 TERNARY_BITS = 1.58  # of codes of normal weights at a scale of mean |w|
 FLOAT8_BITS = 6.5  # of normal weights with 3 bits of mantissa
@@ -92,7 +91,7 @@ def _artifact_bytes(entries: Collection[Entry], config: Config) -> int:
     least = _bytes(entries, config, fitted=True)
     if least == size:
         return size
-    room = config.export.cap_bytes - code_bytes(entry_script(config))
+    room = config.export.cap_bytes - len(bundle(config).encode("utf-8"))
     return room if least <= room < size else size
 
 

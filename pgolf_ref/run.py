@@ -19,7 +19,6 @@ from pgolf_ref import log as lines
 from pgolf_ref import phases
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints
 from pgolf_ref.clock import Clock
-from pgolf_ref.code import code_bytes
 from pgolf_ref.config import Config, to_dict, values_by_name
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
@@ -98,7 +97,8 @@ def remove_checkpoint(out: Path, seed: int, world: World) -> None:
 
 
 def run_seed(config: Config, script: str, out: Path, world: World, audience: Audience | None = None) -> SeedResult:
-    """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is the source that the log shows.
+    """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is all of its code, which the log
+    shows and counts.
 
     A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`. UserError where data cannot be
     read, and where training or test-time training has diverged.
@@ -126,7 +126,7 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
         )
         _tell_memory(log, "training", world)
         calibration = _calibrated(trained, loader, config, clock, log, world)
-        size = code_bytes(script)
+        size = len(script.encode("utf-8"))
         artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, log, world)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)

@@ -1,4 +1,4 @@
-"""The records folder of a finished set of runs: README, metadata, script, code, and what the runs have left there.
+"""The records folder of a finished set of runs: README, metadata, script, and what the runs have left there.
 
 Invariants: the claim is the mean of the logged scores; the code that was counted is the code that is shipped; submission.json
 comes last, so a folder that has one is complete.
@@ -8,13 +8,12 @@ import datetime
 import statistics
 import string
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pgolf_ref.code import used_modules
 from pgolf_ref.config import Config
-from pgolf_ref.files import write_bytes, write_json, write_text
+from pgolf_ref.files import write_json, write_text
 from pgolf_ref.quant.artifact import format_in_words
 from pgolf_ref.run import SeedResult, artifact_name, ledger_name, log_name
 
@@ -35,16 +34,8 @@ class Description:
     fingerprint: str
 
 
-def entry_script(config: Config) -> str:
-    """The script of a submission: the configuration as Python, and a main program. It depends on neither seed nor data folder."""
-    imports = [f"from {kind.__module__} import {kind.__name__}" for kind in _classes(config)]
-    return _SCRIPT.substitute(config=_as_source(config), imports="\n".join(sorted(imports)))
-
-
 def write_submission(out: Path, config: Config, script: str, results: Sequence[SeedResult], about: Description) -> None:
     """Complete the folder in which the runs have left their logs, artifacts and replays."""
-    for path, source in used_modules().items():
-        write_bytes(out / path, source)
     write_text(out / SCRIPT, script)
     write_text(out / "requirements.txt", "\n".join(_requirements(config)) + "\n")
     write_text(out / "README.md", _readme(config, results, about))
@@ -143,65 +134,6 @@ def _requirements(config: Config) -> list[str]:
     return ["torch", "numpy", "sentencepiece", *codec]
 
 
-def _as_source(config: Config) -> str:
-    sections = []
-    for section in fields(config):
-        table = getattr(config, section.name)
-        values = "".join(f"        {name}={value!r},\n" for name, value in _values(table).items())
-        sections.append(f"    {section.name}={type(table).__name__}(\n{values}    ),\n")
-    return "Config(\n" + "".join(sections) + ")"
-
-
-def _values(table: Any) -> dict[str, Any]:
-    """The values of a section without those that differ between the runs of one submission."""
-    names = [field.name for field in fields(table)]
-    return {name: getattr(table, name) for name in names if name not in ("seed_init", "seed_data", "path")}
-
-
-def _classes(table: Any) -> set[type]:
-    """The classes of a section and of all sections within it."""
-    inner = [getattr(table, field.name) for field in fields(table)]
-    return {type(table)}.union(*(_classes(value) for value in inner if is_dataclass(value)))
-
-
-_SCRIPT = string.Template('''\
-"""Train, export and score one seed of this submission. Needs the packages in requirements.txt; pgolf_ref lies beside this file.
-
-python train_gpt.py --seed 42 --data data --out run
-"""
-
-import argparse
-from pathlib import Path
-
-$imports
-from pgolf_ref.distributed import World
-from pgolf_ref.errors import UserError
-from pgolf_ref.run import remove_checkpoint, run_seed, with_seed
-
-CONFIG = $config
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1337, help="decides the initial weights and the order of the data")
-    parser.add_argument("--data", default="data", help="folder of the shards and the tokenizer")
-    parser.add_argument("--out", default="run", help="folder for the log, the artifact and the ledger replay")
-    arguments = parser.parse_args()
-    try:
-        world = World.from_environment(CONFIG.run.device)
-        script = Path(__file__).read_text(encoding="utf-8")
-        out = Path(arguments.out)
-        run_seed(with_seed(CONFIG, arguments.seed, arguments.data), script, out, world)
-        remove_checkpoint(out, arguments.seed, world)
-        world.close()
-    except (UserError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-if __name__ == "__main__":
-    main()
-''')
-
 _README = string.Template("""\
 # $name
 
@@ -219,7 +151,7 @@ its target is read, and gives out for training only what has been scored; its re
 ## The artifact
 
 $format, and compressed with $codec in
-a container without pickle. "Code size" in the logs is `train_gpt.py` and every module in `pgolf_ref/`.
+a container without pickle. "Code size" in the logs is `train_gpt.py`, which is all of the code.
 
 ## Run it
 

@@ -5,6 +5,7 @@ Everything is written below one folder. Exit code 0 if every verdict is the expe
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from fixtures import BASE, build, cases  # noqa: E402  (a module of the tests)
+from pgolf_ref.bundle.program import readable  # noqa: E402
+from pgolf_ref.config import Config, load_recipe  # noqa: E402
 
 TRACK = Path("records", "track_non_record_16mb")
 ILLEGAL_FIXTURE = "C301/reject_train_before_scoring"
-CHANGED = Path("pgolf_ref", "run.py")
-LOADS_MODEL = "        model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype]).to(world.device)\n"
+SCRIPT = "train_gpt.py"
+RECIPE, STEPS = "tiny", "run.steps=100"
+LOADS_MODEL = re.compile(r"^ +model = restored_model\(artifact, .*\n", re.MULTILINE)
 TRAINS_ON_EVERYTHING = """\
         everything = torch.from_numpy(dataset.validation.astype("int64"))
-        ttt.train_in_chunks(model, everything, config.ttt, length, world)
+        Learner(model, config.ttt, length, world).train(everything, config.ttt.lr)
 """
 
 
@@ -33,7 +37,7 @@ class DemoFailed(Exception):
 
 
 PATIENCE = "120"
-"""Seconds for a submission: the twin holds the whole package, and is read anew."""
+"""Seconds for a submission, on a machine with other things to do."""
 
 
 def main() -> int:
@@ -62,23 +66,26 @@ def demonstrate(out: Path) -> None:
     with step("2/5 Prepare data from the standard library's sources"):
         train("prepare", "--corpus", "stdlib", "--max-bytes", "4000000", "--vocab-size", "1024", "--out", str(data))
     with step("3/5 Train, export and score the recipe `tiny` for three seeds (100 steps)"):
-        train("run", "--recipe", "tiny", "--set", "run.steps=100", "--data", str(data), "--out", str(legal))
+        train("run", "--recipe", RECIPE, "--set", STEPS, "--data", str(data), "--out", str(legal))
     with step("4/5 Judge the submission against the edition of its data"):
         expect(legal, "clean (paper, static)", edition=edition)
     with step("5/5 Judge its twin, whose evaluation trains on the validation split before scoring"):
-        make_twin(legal, twin)
+        make_twin(legal, load_recipe(RECIPE, [STEPS]), twin)
         expect(twin, "illegal (paper, static)", edition=edition, finding="C301")
 
 
-def make_twin(legal: Path, twin: Path) -> None:
-    """A copy of a reference submission that trains its model on the whole validation split before anything is scored."""
+def make_twin(legal: Path, config: Config, twin: Path) -> None:
+    """A copy of a submission whose script, in full words, trains the model on the whole validation split before anything is scored."""
     shutil.copytree(legal, twin)
-    source = (twin / CHANGED).read_text(encoding="utf-8")
-    if source.count(LOADS_MODEL) != 1:
-        raise DemoFailed(f"{CHANGED} no longer loads its model as the twin expects: adapt tools/demo.py")
-    changed = source.replace(LOADS_MODEL, LOADS_MODEL + TRAINS_ON_EVERYTHING)
-    changed = changed.replace("import torch\n", "import torch\n\nfrom pgolf_ref.evaluate import ttt\n", 1)
-    (twin / CHANGED).write_text(changed, encoding="utf-8")
+    (twin / SCRIPT).write_text(trained_on_everything(readable(config)), encoding="utf-8")
+
+
+def trained_on_everything(script: str) -> str:
+    """The script of that twin."""
+    changed, count = LOADS_MODEL.subn(lambda found: found[0] + TRAINS_ON_EVERYTHING, script)
+    if count != 1:
+        raise DemoFailed("the evaluation no longer loads its model as the twin expects: adapt tools/demo.py")
+    return changed
 
 
 def fixture(name: str, destination: Path) -> Path:

@@ -21,10 +21,10 @@ def shared(config: Config) -> Config:
 
 
 def classes(table: Any) -> list[Definition]:
-    """The classes that the expression names."""
-    kind = Definition(type(table).__module__, type(table).__name__)
-    inner = [each for value in _changed(table).values() if dataclasses.is_dataclass(value) for each in classes(value)]
-    return list(dict.fromkeys([kind, *inner]))
+    """The classes of a section and of all sections within it."""
+    values = [getattr(table, field.name) for field in dataclasses.fields(table)]
+    inner = [each for value in values if dataclasses.is_dataclass(value) for each in classes(value)]
+    return [Definition(type(table).__module__, type(table).__name__), *inner]
 
 
 def expression(table: Any) -> ast.expr:

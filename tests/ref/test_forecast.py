@@ -9,8 +9,8 @@ import torch
 from toys import CountingLoader, toy_vocabulary
 
 from pgolf_ref import log
+from pgolf_ref.bundle.program import bundle
 from pgolf_ref.clock import Clock
-from pgolf_ref.code import code_bytes
 from pgolf_ref.config import load_recipe, recipe_names
 from pgolf_ref.config.export import FITS
 from pgolf_ref.config.scale import tiny
@@ -21,7 +21,6 @@ from pgolf_ref.quant.artifact import export_model
 from pgolf_ref.quant.calibration import calibrate
 from pgolf_ref.quant.made_text import RandomTokens
 from pgolf_ref.registry import registry
-from pgolf_ref.submission import entry_script
 from pgolf_ref.train import train
 
 WITHOUT = ("export.fit=none", "export.calibration_rows=4", "model.vocab_size=1024")
@@ -63,7 +62,7 @@ def test_what_is_made_to_fit_is_forecast_to_fit() -> None:
     sizes = {
         fit: forecast(load_recipe("sp8192", [f"export.fit={fit}", "export.cap_bytes=14000000"])).artifact_bytes for fit in FITS
     }
-    room = 14_000_000 - code_bytes(entry_script(load_recipe("sp8192", ["export.cap_bytes=14000000"])))
+    room = 14_000_000 - len(bundle(load_recipe("sp8192", ["export.cap_bytes=14000000"])).encode())
     assert sizes["none"] > room
     assert [sizes["clips"], sizes["bits"]] == pytest.approx([room, room], abs=100)
     beyond = [forecast(load_recipe("naive", [f"export.fit={fit}", "export.cap_bytes=3000000"])).artifact_bytes for fit in FITS]

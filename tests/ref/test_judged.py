@@ -5,10 +5,11 @@ from pathlib import Path
 import demo
 import pytest
 from corpora import prepared
-from runs import experiment
+from runs import brisk, experiment
 
 from pgolf_check.audit import audit
 from pgolf_check.model import Report, Severity, Status, Verdict
+from pgolf_ref.bundle.program import readable
 
 
 def report(folder: Path) -> Report:
@@ -30,19 +31,16 @@ def test_a_submission_of_the_reference_is_clean(legal: Path) -> None:
 
 
 def test_its_twin_is_illegal_with_the_path_to_the_cause(legal: Path, tmp_path: Path) -> None:
-    demo.make_twin(legal, tmp_path / "twin")
+    demo.make_twin(legal, brisk(), tmp_path / "twin")
     judged = report(tmp_path / "twin")
     assert judged.verdict is Verdict.ILLEGAL
     blocking = [j.finding for j in judged.findings if j.severity is Severity.BLOCK]
     assert {finding.rule for finding in blocking} == {"C301"}
-    assert demo.CHANGED.as_posix() in {step.location.path for step in blocking[0].trace}
+    assert demo.SCRIPT in {step.location.path for step in blocking[0].trace}
 
 
-def test_a_changed_evaluation_is_told_rather_than_copied_as_a_twin(legal: Path, tmp_path: Path) -> None:
-    demo.make_twin(legal, tmp_path / "twin")
-    source = tmp_path / "twin" / demo.CHANGED
-    source.write_text(
-        source.read_text(encoding="utf-8").replace("restored_model(artifact", "restored_model(data"), encoding="utf-8"
-    )
+def test_a_changed_evaluation_is_told_rather_than_copied_as_a_twin() -> None:
+    script = readable(brisk())
+    assert "everything" in demo.trained_on_everything(script)
     with pytest.raises(demo.DemoFailed, match="no longer loads its model"):
-        demo.make_twin(tmp_path / "twin", tmp_path / "again")
+        demo.trained_on_everything(script.replace("restored_model(artifact", "restored_model(data"))
