@@ -22,13 +22,12 @@ SECTIONS = {
     "1.5": "Quantisation and packing",
     "1.6": "Evaluation",
 }
-LATER = "next issue"
 HEAD = """\
 # Techniques
 
 Every technique of the records and of their sources: the configuration fields or recipe overrides that switch it on, the code, and what was
-published of it (bits per byte; a difference, where there is a sign). `unspecified` tells what the sources leave out; "{later}" marks what
-is not wired up. Code is below `pgolf_ref/`. Made by `python -m bench.techniques` from techniques.toml and experiments.toml.
+published of it (bits per byte; a difference, where there is a sign). `unspecified` tells what the sources leave out. Code is below
+`pgolf_ref/`. Made by `python -m bench.techniques` from techniques.toml and experiments.toml.
 """
 Row = Mapping[str, Any]
 
@@ -67,7 +66,7 @@ def field_of(item: str) -> str:
 
 def page() -> str:
     rows = techniques()
-    parts = [HEAD.format(later=LATER)]
+    parts = [HEAD]
     for section, title in SECTIONS.items():
         own = [row for row in rows if row["section"] == section]
         parts.append(f"\n## {section} {title}\n")
@@ -80,7 +79,7 @@ def page() -> str:
 
 
 def _technique(row: Row) -> tuple[str, ...]:
-    where = _listed(row.get("fields", ())) or ("always" if row.get("code") and not row.get("later") else "")
+    where = _listed(row.get("fields", ())) or ("always" if row.get("code") else "")
     return row["name"], _with_state(where, row), _listed(row.get("code", ())), row.get("effect", "")
 
 
@@ -97,10 +96,8 @@ def _experiment(row: Row, rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _with_state(where: str, row: Row) -> str:
-    later = row.get("later")
-    told = f"{LATER}: {later}" if isinstance(later, str) else LATER if later else ""
     unknown = f"unspecified: {row['unspecified']}" if "unspecified" in row else ""
-    return "; ".join(filter(None, (where, told, unknown)))
+    return "; ".join(filter(None, (where, unknown)))
 
 
 def _listed(items: Iterable[str]) -> str:

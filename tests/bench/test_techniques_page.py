@@ -30,9 +30,9 @@ def test_no_row_of_the_specification_is_absent() -> None:
 
 
 def test_every_row_has_code_or_says_what_is_missing() -> None:
-    silent = [row["name"] for row in ROWS if not (row.get("code") or row.get("later") or row.get("unspecified"))]
+    silent = [row["name"] for row in ROWS if not (row.get("code") or row.get("unspecified"))]
     assert silent == []
-    undone = [e["number"] for e in techniques.experiments() if not (e.get("set") or e.get("later") or e.get("unspecified"))]
+    undone = [e["number"] for e in techniques.experiments() if not (e.get("set") or e.get("unspecified"))]
     assert undone == []
 
 
@@ -71,10 +71,6 @@ def test_experiments_have_whole_names() -> None:
     names = [e["name"] for e in techniques.experiments() if e["number"] <= 122 and e["number"] != 75]
     assert [name for name in names if name.count("(") != name.count(")") or name.isdecimal()] == []
     assert len(set(names)) == len(names)
-
-
-def test_only_quantisation_and_evaluation_may_come_later() -> None:
-    assert {row["section"] for row in ROWS if row.get("later")} <= {"1.5", "1.6"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['section']}-{row['name']}")
