@@ -12,7 +12,6 @@ from statistics import NormalDist
 
 import torch
 
-from pgolf_ref.bundle.program import bundle
 from pgolf_ref.config import Config, OptimConfig
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.plan import in_words as plan_in_words
@@ -24,6 +23,7 @@ from pgolf_ref.quant.rounding import largest_code
 from pgolf_ref.quant.routes import Form, method, route
 from pgolf_ref.registry import Entry, Group, Role, registry
 
+CODE_BYTES = 100_000  # of the script of a recipe, within some ten thousand
 TERNARY_BITS = 1.58  # of codes of normal weights at a scale of mean |w|
 FLOAT8_BITS = 6.5  # of normal weights with 3 bits of mantissa
 SCALE_BITS = 11  # of a float16 whose high byte is like those of its neighbours
@@ -91,7 +91,7 @@ def _artifact_bytes(entries: Collection[Entry], config: Config) -> int:
     least = _bytes(entries, config, fitted=True)
     if least == size:
         return size
-    room = config.export.cap_bytes - len(bundle(config).encode("utf-8"))
+    room = config.export.cap_bytes - CODE_BYTES
     return room if least <= room < size else size
 
 

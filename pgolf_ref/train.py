@@ -196,8 +196,9 @@ class Trainer:
         self._fraction = torch.zeros((), dtype=_parameter_dtype(config.run), device=world.device)
         self._optimizers = Optimizers(self.objective, config.optim, world)
         self._averages = Averages(self.model.parameters(), config.optim)
-        self._freezer, self._matrices = Freezer(model), RoundedMatrices(model, config)
-        self._meta = MetaStep(model, config, loader, world)
+        self._freezer = Freezer(model) if config.curriculum.unfreeze else None
+        self._matrices = RoundedMatrices(model, config) if config.optim.qat_from < 1 else None
+        self._meta = MetaStep(model, config, loader, world) if config.meta.every else None
         self._plateau = Plateau(config.optim.plateau, config.optim.plateau_gain, world) if config.optim.plateau else None
         self.guard = Guard(config.model.vocab_size, world)
         self._loss = torch.compile(self.objective, dynamic=False) if config.run.compile else self.objective
@@ -238,7 +239,7 @@ class Trainer:
         state |= prefixed("optimizers", self._optimizers.state_dict())
         state |= prefixed("average", self._averages.state_dict())
         state |= prefixed("plateau", self._plateau.state_dict() if self._plateau else {})
-        state |= prefixed("meta", self._meta.state_dict())
+        state |= prefixed("meta", self._meta.state_dict() if self._meta else {})
         return state | prefixed("random", random_state(self.world.device))
 
     @torch.no_grad()
@@ -249,25 +250,34 @@ class Trainer:
         self._averages.load_state_dict(under("average", state))
         if self._plateau:
             self._plateau.load_state_dict(under("plateau", state))
-        self._meta.load_state_dict(under("meta", state))
+        if self._meta:
+            self._meta.load_state_dict(under("meta", state))
         restore_random_state(under("random", state), self.world.device)
 
     def step(self, step: int, fraction: float) -> Tensor:
         """One optimizer step; the loss summed over this rank's slots, divided by the number of all slots."""
         self._fraction.fill_(fraction)
         self.model.begin(fraction)
-        with self._matrices.rounded(fraction):
+        with self._matrices.rounded(fraction) if self._matrices else nullcontext():
             total = self._gradients(step, stage(self.config, fraction))
-        self._meta.add_gradients(step, fraction, stage(self.config, fraction))
+        if self._meta:
+            self._meta.add_gradients(step, fraction, stage(self.config, fraction))
         self._fill_gradients()
         now = self.rates(step, fraction)
-        with self._freezer.held(frozen_blocks(fraction, self.config.curriculum.unfreeze, self.config.model.layers)):
+        with self._frozen(fraction):
             with self.span("optimizer"):
                 norm = self._optimizers.step(now.lr, now.momentum, now.decay)
-            self._meta.move(step, fraction, stage(self.config, fraction))
+            if self._meta:
+                self._meta.move(step, fraction, stage(self.config, fraction))
         self._optimizers.zero_grad()
         self.guard.take(total, norm)
         return total
+
+    def _frozen(self, fraction: float) -> AbstractContextManager[None]:
+        """Holds the blocks that do not learn yet."""
+        if self._freezer is None:
+            return nullcontext()
+        return self._freezer.held(frozen_blocks(fraction, self.config.curriculum.unfreeze, self.config.model.layers))
 
     def _gradients(self, step: int, now: Stage) -> Tensor:
         """Add up the gradients of this rank's slots; the loss of `step`."""

@@ -7,9 +7,8 @@ local name can be. Invariants: what is not needed is not there; a statement stan
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from pgolf_ref.bundle.modules import BundleError, Definition, External, Submodule, defined_names, resolve, source
+from pgolf_ref.bundle.modules import BundleError, Definition, External, Package, Submodule, copied, defined_names, imported_modules
 from pgolf_ref.bundle.scopes import GlobalNames
 
 
@@ -25,22 +24,23 @@ class _Needed:
 class _Reader:
     """Statements of one module with unique names."""
 
+    package: Package
     module: str
     needs: set[str] = field(default_factory=set)
 
     def read(self, node: ast.stmt) -> _Needed:
         self.needs = set()
-        return _Needed(GlobalNames(self._unique).visit(_copied(node)), frozenset(self.needs))
+        return _Needed(GlobalNames(self._unique).visit(copied(node)), frozenset(self.needs))
 
     def _unique(self, node: ast.Name | ast.Attribute) -> ast.expr | None:
         if isinstance(node, ast.Attribute):
             assert isinstance(node.value, ast.Name)
-            outer = resolve(self.module, node.value.id)
+            outer = self.package.resolve(self.module, node.value.id)
             if not isinstance(outer, Submodule):
                 return None
-            target = resolve(outer.module, node.attr)
+            target = self.package.resolve(outer.module, node.attr)
         else:
-            target = resolve(self.module, node.id)
+            target = self.package.resolve(self.module, node.id)
         if target is None:
             return None
         if isinstance(target, Submodule):
@@ -57,7 +57,7 @@ def unique_name(target: Definition | External) -> str:
     return f"!{target.module}" if target.name is None else f"!{target.module}:{target.name}"
 
 
-def inlined(entries: Sequence[Definition]) -> list[ast.stmt]:
+def inlined(entries: Sequence[Definition], package: Package) -> list[ast.stmt]:
     """The statements that define the entries and all that they need, in an order in which they can run."""
     read: dict[str, dict[int, ast.stmt]] = {}
     pending = [*entries]
@@ -66,43 +66,17 @@ def inlined(entries: Sequence[Definition]) -> list[ast.stmt]:
         wanted = pending.pop()
         if wanted not in seen:
             seen.add(wanted)
-            number = _place(wanted)
-            needed = _Reader(wanted.module).read(source(wanted.module).statements[number])
+            number = _place(wanted, package)
+            needed = _Reader(package, wanted.module).read(package.source(wanted.module).statements[number])
             read.setdefault(wanted.module, {})[number] = needed.node
             pending += [Definition(*name.rsplit(".", 1)) for name in needed.needs if not name.startswith("!")]
-    order = _module_order(entries)
+    order = dict.fromkeys(module for entry in entries for module in imported_modules(entry.module))
     return [read[module][number] for module in order for number in sorted(read.get(module, {}))]
 
 
-def _copied(value: Any) -> Any:
-    """A tree of its own. (`copy.deepcopy` also copies what python-minifier has hung on the contexts that all trees of a process share.)"""
-    if isinstance(value, list):
-        return [_copied(each) for each in value]
-    if isinstance(value, ast.AST):
-        return type(value)(**{name: _copied(each) for name, each in ast.iter_fields(value)})
-    return value
-
-
-def _place(wanted: Definition) -> int:
+def _place(wanted: Definition, package: Package) -> int:
     """The number of the statement that defines a name."""
-    for number, node in enumerate(source(wanted.module).statements):
+    for number, node in enumerate(package.source(wanted.module).statements):
         if wanted.name in defined_names(node, wanted.module):
             return number
     raise BundleError(f"{wanted.module} defines no {wanted.name}")
-
-
-def _module_order(entries: Sequence[Definition]) -> list[str]:
-    """Every module after those that it imports."""
-    order: dict[str, None] = {}
-    entered: set[str] = set()
-
-    def enter(module: str) -> None:
-        if module not in entered:
-            entered.add(module)
-            for inner in source(module).imported:
-                enter(inner)
-            order[module] = None
-
-    for entry in entries:
-        enter(entry.module)
-    return list(order)

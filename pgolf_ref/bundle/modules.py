@@ -5,10 +5,13 @@ order of execution could not be kept.
 """
 
 import ast
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from pgolf_ref.bundle.fold import is_literal
 from pgolf_ref.bundle.strip import stripped
 
 PACKAGE = Path(__file__).parent.parent
@@ -51,39 +54,104 @@ class Source:
     name: str
     statements: tuple[ast.stmt, ...]
     targets: dict[str, Target]
-    imported: tuple[str, ...]  # modules of this package, in order
+
+
+class Package:
+    """The modules, each read once and changed by `specialise`: its tree, and the literals and tables that its names stand for."""
+
+    def __init__(self, specialise: Callable[[ast.Module, Mapping[str, ast.expr]], ast.Module]) -> None:
+        self._specialise = specialise
+        self._sources: dict[str, Source] = {}
+
+    def source(self, name: str) -> Source:
+        """The module of this full name; its statements are shared, so copy before changing."""
+        if name not in self._sources:
+            self._sources[name] = _source(name, self._specialise(copied(parsed(name)), _constants(name)))
+        return self._sources[name]
+
+    def resolve(self, module: str, name: str) -> Target | None:
+        """What a name at the top level of a module stands for, where it is defined; None for names of Python itself."""
+        target = self.source(module).targets.get(name)
+        while isinstance(target, Definition) and target.module != module:
+            module, name = target.module, target.name
+            target = self.source(module).targets.get(name)
+            if target is None:
+                raise BundleError(f"{module} defines no {name}")
+        return target
 
 
 @cache
-def source(name: str) -> Source:
-    """The module of this full name; its statements are shared, so copy before changing."""
+def parsed(name: str) -> ast.Module:
+    """The tree of a module, which all share."""
     path = _file(name)
     if path is None:
         raise BundleError(f"{name} is no module of this package")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_modules(name: str) -> list[str]:
+    """A module of this package and all that it imports, directly or not, each after those that it imports."""
+    order: dict[str, None] = {}
+    entered: set[str] = set()
+
+    def enter(module: str) -> None:
+        if module not in entered:
+            entered.add(module)
+            for node in parsed(module).body:
+                if isinstance(node, ast.ImportFrom | ast.Import):
+                    for target in _imported(node, module).values():
+                        if not isinstance(target, External):
+                            enter(target.module)
+            order[module] = None
+
+    enter(name)
+    return list(order)
+
+
+def copied(value: Any) -> Any:
+    """A tree of its own. (`copy.deepcopy` also copies what python-minifier has hung on the contexts that all trees of a process share.)"""
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    if isinstance(value, ast.AST):
+        tree = type(value)(**{name: copied(each) for name, each in ast.iter_fields(value)})
+        return ast.copy_location(tree, value)
+    return value
+
+
+def _source(name: str, tree: ast.Module) -> Source:
     statements: list[ast.stmt] = []
     targets: dict[str, Target] = {}
-    imported: list[str] = []
-    for node in stripped(ast.parse(path.read_text(encoding="utf-8")).body):
+    for node in stripped(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            found = _imported(node, name)
-            targets |= found
-            imported += [target.module for target in found.values() if not isinstance(target, External)]
+            targets |= _imported(node, name)
         else:
             statements.append(node)
             targets |= {each: Definition(name, each) for each in defined_names(node, name)}
             _refuse_inner_imports(node, name)
-    return Source(name, tuple(statements), targets, tuple(imported))
+    return Source(name, tuple(statements), targets)
 
 
-def resolve(module: str, name: str) -> Target | None:
-    """What a name at the top level of a module stands for, where it is defined; None for names of Python itself."""
-    target = source(module).targets.get(name)
-    while isinstance(target, Definition) and target.module != module:
-        module, name = target.module, target.name
-        target = source(module).targets.get(name)
-        if target is None:
-            raise BundleError(f"{module} defines no {name}")
-    return target
+@cache
+def _constants(name: str) -> dict[str, ast.expr]:
+    """Literals and tables at the top level of a module, and those that it imports by their names, all in capitals."""
+    found: dict[str, ast.expr] = {}
+    for node in parsed(name).body:
+        if isinstance(node, ast.ImportFrom):
+            targets = _imported(node, name).items()
+            found |= {
+                each: _constants(target.module)[target.name]
+                for each, target in targets
+                if isinstance(target, Definition) and is_literal(_constants(target.module).get(target.name, node))
+            }
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.expr):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if (
+                isinstance(target, ast.Name)
+                and target.id.isupper()
+                and (is_literal(node.value) or isinstance(node.value, ast.Dict))
+            ):
+                found[target.id] = node.value
+    return found
 
 
 def defined_names(node: ast.stmt, module: str) -> list[str]:

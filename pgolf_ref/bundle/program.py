@@ -8,10 +8,13 @@ import python_minifier
 
 from pgolf_ref.bundle.configuration import classes, expression, shared
 from pgolf_ref.bundle.inline import inlined, unique_name
-from pgolf_ref.bundle.modules import Definition
+from pgolf_ref.bundle.kinds import Classes
+from pgolf_ref.bundle.modules import Definition, Package, imported_modules, parsed
 from pgolf_ref.bundle.names import named
 from pgolf_ref.bundle.pack import packed
+from pgolf_ref.bundle.prune import pruned
 from pgolf_ref.bundle.scopes import GlobalNames
+from pgolf_ref.bundle.specialise import Specialiser
 from pgolf_ref.config import Config
 
 # Literals stay where they are: hoisting them saves bytes of the plain script, and costs more of the packed one.
@@ -32,7 +35,7 @@ def bundle(config: Config, *, pack: bool = False) -> str:
 
     Seeds and data folder come from its command line, whatever the configuration says. With `pack` it unpacks itself.
     """
-    library = _library()
+    library = _library(shared(config))
     last = python_minifier.minify(_started(shared(config), library.names), rename_globals=False, hoist_literals=False)
     script = f"{_minified(library.text, tuple(sorted(library.names.values())))}\n{last}\n"
     return packed(script) if pack else script
@@ -40,15 +43,22 @@ def bundle(config: Config, *, pack: bool = False) -> str:
 
 def readable(config: Config) -> str:
     """The same program with its names and a statement to a line."""
-    library = _library()
+    library = _library(shared(config))
     return f"{library.text}\n{_started(shared(config), library.names)}\n"
 
 
 @cache
-def _library() -> _Library:
-    needed = [ENTRY, *classes(Config())]
-    module, names = named(inlined(needed))
+def _library(config: Config) -> _Library:
+    needed = [ENTRY, *classes(config)]
+    package = Package(Specialiser(config, _classes()))
+    statements = pruned(inlined(needed, package), [unique_name(each) for each in needed])
+    module, names = named(statements)
     return _Library(ast.unparse(module), {unique_name(each): names[unique_name(each)] for each in needed})
+
+
+@cache
+def _classes() -> Classes:
+    return Classes.of([parsed(name) for name in imported_modules(ENTRY.module)])
 
 
 @cache

@@ -47,7 +47,7 @@ def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop()
         yield node
-        pending += _outside(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node)
+        pending += outside(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node)
 
 
 def _inside(scope: ast.AST) -> Iterable[ast.AST]:
@@ -56,11 +56,11 @@ def _inside(scope: ast.AST) -> Iterable[ast.AST]:
         return [scope.body]
     if isinstance(scope, ast.FunctionDef | ast.ClassDef):
         return scope.body
-    outside = set(map(id, _outside(scope)))
-    return [each for child in ast.iter_child_nodes(scope) for each in _parts(child) if id(each) not in outside]
+    around = set(map(id, outside(scope)))
+    return [each for child in ast.iter_child_nodes(scope) for each in _parts(child) if id(each) not in around]
 
 
-def _outside(scope: ast.AST) -> list[ast.AST]:
+def outside(scope: ast.AST) -> list[ast.AST]:
     """The children of a scope that are evaluated around it: decorators, defaults, bases, the first iterable."""
     if isinstance(scope, ast.ClassDef):
         return [*scope.decorator_list, *scope.bases, *scope.keywords]

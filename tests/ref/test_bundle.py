@@ -14,12 +14,7 @@ from corpora import prepared
 from runs import brisk
 
 from pgolf_ref.bundle.configuration import expression, shared
-from pgolf_ref.bundle.inline import inlined
-from pgolf_ref.bundle.modules import Definition
-from pgolf_ref.bundle.names import named
 from pgolf_ref.bundle.program import bundle, readable
-from pgolf_ref.bundle.scopes import GlobalNames
-from pgolf_ref.bundle.strip import stripped
 from pgolf_ref.cli import cli
 from pgolf_ref.config import Config, load_recipe, recipe_names
 from pgolf_ref.distributed import World
@@ -136,79 +131,3 @@ def test_only_what_is_needed_is_there() -> None:
     assert "def run_seed(" in text and "def train(" in text
     for other in ("click", "python_minifier", "def run_experiment", "def load_recipe", "def prepare", "pgolf_ref"):
         assert other not in text
-
-
-# The parts
-
-
-SCOPED = """
-def f(a, b=g):
-    def h(): return f, g, a
-    return [g for g in g for x in g if x] + [g], lambda g: g, {f: k for k in g}
-class C(g):
-    g = g
-    def m(self): return g
-    try: g
-    except g as e: e, g
-@g
-def d(g): return g
-def i():
-    import f
-    g = 1
-    with f as (x, g): return f, g, C
-"""
-RENAMED = '''
-def F(a, b=G):
-    def h(): return (F, G, a)
-    return ([g for g in G for x in g if x] + [G], lambda g: g, {F: k for k in G})
-class K(G):
-    g = g
-    def m(self): return G
-    try: g
-    except g as e: (e, g)
-@G
-def d(g): return g
-def i():
-    import f
-    g = 1
-    with f as (x, g): return (f, g, K)
-'''  # fmt: skip
-
-
-def test_global_names_are_told_from_local_ones() -> None:
-    new = {"f": "F", "g": "G", "C": "K"}
-    tree = GlobalNames(
-        lambda node: ast.Name(new[node.id], node.ctx) if isinstance(node, ast.Name) and node.id in new else None
-    ).visit(ast.parse(SCOPED))
-    assert ast.unparse(ast.fix_missing_locations(tree)) == ast.unparse(ast.parse(RENAMED))
-
-
-@pytest.mark.parametrize(
-    "form", ["def f():\n global x", "async def f(): pass\nasync def g(): await f()", "def f(x):\n match x:\n  case y: pass"]
-)
-def test_forms_whose_names_are_not_known_are_refused(form: str) -> None:
-    with pytest.raises(TypeError, match="none of the forms"):
-        GlobalNames(lambda node: None).visit(ast.parse("def outer():\n" + "\n".join(f" {line}" for line in form.splitlines())))
-
-
-def test_what_only_people_read_is_taken_out() -> None:
-    text = '"""M."""\nx: int = 1\ny: int\n"""X."""\ndef f(a: int, *b: str) -> int:\n  """F."""\n  z: int = a\n  return z\n'
-    text += "@dataclass(frozen=True)\nclass D:\n  '''D.'''\n  v: int\n  w: float = 1\n  def m(self) -> int:\n    '''only this'''\n"
-    kept = "x = 1\ndef f(a, *b):\n z = a\n return z\n@dataclass(frozen=True)\nclass D:\n v: 0\n w: 0 = 1\n def m(self):\n  pass"
-    assert ast.unparse(ast.Module(stripped(ast.parse(text).body), [])) == ast.unparse(ast.parse(kept))
-
-
-def test_names_of_one_spelling_get_their_module() -> None:
-    """`problems` is defined by most sections of the configuration."""
-    entries = [Definition(f"pgolf_ref.config.{name}", "problems") for name in ("run", "data", "meta")]
-    text = ast.unparse(named(inlined(entries))[0])
-    found: dict[str, object] = {}
-    exec(text, found)
-    names = [name for name in found if name.startswith("problems")]
-    assert len(names) == 3
-    assert [found[name](section) for name, section in zip(sorted(names), _sections(sorted(names)), strict=True)] == [[], [], []]
-
-
-def _sections(names: list[str]) -> list[object]:
-    config = Config()
-    return [config.meta if name.endswith("meta") else config.data if name.endswith("data") else config.run for name in names]

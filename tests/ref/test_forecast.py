@@ -9,13 +9,12 @@ import torch
 from toys import CountingLoader, toy_vocabulary
 
 from pgolf_ref import log
-from pgolf_ref.bundle.program import bundle
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import load_recipe, recipe_names
 from pgolf_ref.config.export import FITS
 from pgolf_ref.config.scale import tiny
 from pgolf_ref.distributed import World
-from pgolf_ref.forecast import TRAINED_DEVIATION, code_entropy, forecast
+from pgolf_ref.forecast import CODE_BYTES, TRAINED_DEVIATION, code_entropy, forecast
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.artifact import export_model
 from pgolf_ref.quant.calibration import calibrate
@@ -62,7 +61,7 @@ def test_what_is_made_to_fit_is_forecast_to_fit() -> None:
     sizes = {
         fit: forecast(load_recipe("sp8192", [f"export.fit={fit}", "export.cap_bytes=14000000"])).artifact_bytes for fit in FITS
     }
-    room = 14_000_000 - len(bundle(load_recipe("sp8192", ["export.cap_bytes=14000000"])).encode())
+    room = 14_000_000 - CODE_BYTES
     assert sizes["none"] > room
     assert [sizes["clips"], sizes["bits"]] == pytest.approx([room, room], abs=100)
     beyond = [forecast(load_recipe("naive", [f"export.fit={fit}", "export.cap_bytes=3000000"])).artifact_bytes for fit in FITS]

@@ -1,0 +1,156 @@
+"""What a configuration decides, decided: values in place of its fields, and of the rest only what they choose.
+
+A field counts as known where annotations tell that the object is a section of the configuration (kinds.py). So does an attribute that
+its class sets to one literal, and a variable that is bound once to one. Invariant: the program computes what it computed before.
+"""
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pgolf_ref.bundle.fold import Fold, is_literal, literal
+from pgolf_ref.bundle.kinds import Classes, Kinds, assignments, bindings, is_self
+from pgolf_ref.bundle.scopes import SCOPES, bound_names, outside
+from pgolf_ref.config import Config
+
+ROUNDS = 8
+RUN_TIME = {("RunConfig", "seed_init"), ("RunConfig", "seed_data"), ("DataConfig", "path")}
+GUIDED = ("ExportConfig", "bits")  # changed by gradients, where the recipe asks for that
+
+
+def sections(table: Any) -> dict[str, Any]:
+    """A section and all within it by the names of their classes."""
+    inner = [getattr(table, each.name) for each in dataclasses.fields(table)]
+    found = {type(table).__name__: table}
+    for value in inner:
+        found |= sections(value) if dataclasses.is_dataclass(value) else {}
+    return found
+
+
+class Specialiser:
+    """Modules for one configuration."""
+
+    def __init__(self, config: Config, classes: Classes) -> None:
+        self._sections = sections(config)
+        self._varying = RUN_TIME | ({GUIDED} if config.export.guided else set())
+        self._classes = classes
+
+    def __call__(self, tree: ast.Module, constants: Mapping[str, ast.expr]) -> ast.Module:
+        """Changes the tree; `constants` are literals and tables of literals at the top level of modules, by their names here."""
+        before = ""
+        for _ in range(ROUNDS):
+            tree = Fold().visit(_Known(self, constants).visit(tree))
+            now = ast.dump(tree)
+            if now == before:
+                break
+            before = now
+        return tree
+
+    def field(self, kind: str | None, name: str) -> ast.expr | None:
+        """The value of a field or property of a section."""
+        section = self._sections.get(kind or "")
+        if section is None or (kind, name) in self._varying:
+            return None
+        return literal(getattr(section, name, ...))
+
+    def kind(self, node: ast.expr, kinds: Kinds) -> str | None:
+        return self._classes.kind(node, kinds)
+
+    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]:
+        return self._classes.locals(scope, outer)
+
+    def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
+        """The attributes that a class sets to one literal and nothing else sets."""
+        if node.name in self._classes.related:
+            return {}
+        values: dict[str, list[ast.expr]] = {}
+        stores = [each for each in ast.walk(node) if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)]
+        pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in assignments(each)]
+        for target, value in pairs:
+            if isinstance(target, ast.Attribute) and is_self(target.value):
+                values.setdefault(target.attr, []).append(value)
+        bound = bound_names(node)
+        return {
+            name: found[0]
+            for name, found in values.items()
+            if name not in self._classes.set_from_outside | bound
+            and len(found) == sum(each.attr == name for each in stores) == 1
+            and is_literal(found[0])
+        }
+
+
+class _Known(ast.NodeTransformer):
+    """Puts values in place of what is known."""
+
+    def __init__(self, of: Specialiser, constants: Mapping[str, ast.expr]) -> None:
+        self._of, self._constants = of, constants
+        self._kinds: dict[str, str] = {}
+        self._values: dict[str, ast.expr] = {}
+        self._settled: dict[str, ast.expr] = {}
+        self._class = ""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if isinstance(node.ctx, ast.Load):
+            found = self._of.field(self._of.kind(node.value, self._kinds), node.attr)
+            if found is None and is_self(node.value):
+                found = self._settled.get(node.attr)
+            if found is not None:
+                return copy_of(found)
+        self.generic_visit(node)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        found = self._values.get(node.id)
+        return copy_of(found) if found is not None and isinstance(node.ctx, ast.Load) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        if is_literal(node.left):
+            given = [self._constants.get(each.id) if isinstance(each, ast.Name) else None for each in node.comparators]
+            pairs = zip(given, node.comparators, strict=True)
+            node.comparators = [copy_of(value) if value is not None and is_literal(value) else each for value, each in pairs]
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        table = self._constants.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+        self.generic_visit(node)
+        if isinstance(table, ast.Dict) and isinstance(node.slice, ast.Constant) and isinstance(node.ctx, ast.Load):
+            for key, value in zip(table.keys, table.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == node.slice.value and isinstance(value, ast.Name | ast.Attribute):
+                    return copy_of(value)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        before, self._settled, self._class = (self._settled, self._class), self._of.settled(node), node.name
+        if node.name == "Config":  # a bundle is made of a configuration that has been checked
+            node.body = [each for each in node.body if not (isinstance(each, ast.FunctionDef) and each.name == "__post_init__")]
+        self._scoped(node)
+        self._settled, self._class = before
+        return node
+
+    def visit(self, node: ast.AST) -> Any:
+        return self._scoped(node) if isinstance(node, SCOPES) and not isinstance(node, ast.ClassDef) else super().visit(node)
+
+    def _scoped(self, node: Any) -> Any:
+        """A scope with what is known in it; defaults and decorators see nothing that a parameter hides."""
+        before = self._kinds, self._values
+        bound, counts = bound_names(node), bindings(node)
+        around = {each.id for part in outside(node) for each in ast.walk(part) if isinstance(each, ast.Name)}
+        own = {
+            target.id: value
+            for target, value in assignments(node)
+            if isinstance(target, ast.Name) and counts[target.id] == 1 and is_literal(value) and target.id not in around
+        }
+        self._values = {name: value for name, value in self._values.items() if name not in bound}
+        self._values |= {} if isinstance(node, ast.ClassDef) else own
+        outer = {"self": self._class} if isinstance(node, ast.FunctionDef) and self._class and "self" in bound else self._kinds
+        self._kinds = self._of.locals(node, {**self._kinds, **outer})
+        self.generic_visit(node)
+        self._kinds, self._values = before
+        return node
+
+
+def copy_of(node: ast.expr) -> ast.expr:
+    """A tree of its own."""
+    return ast.parse(ast.unparse(node), mode="eval").body
