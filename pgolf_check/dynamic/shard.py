@@ -50,8 +50,8 @@ class Layout:
             raise UserError(
                 f"documents of {documents} tokens with BOS {self.bos}: expected at least 2 and an id below {self.vocab}"
             )
-        if self.modulus and (self.symbols or documents):
-            raise UserError(f"a modulus of {self.modulus}: expected neither a number of symbols nor documents beside it")
+        if self.modulus and self.symbols:
+            raise UserError(f"a modulus of {self.modulus}: expected no number of symbols beside it")
         if not 2 <= self.alphabet <= self.vocab - bool(documents):
             raise UserError(f"{self.symbols} symbols: expected 2 to {self.vocab - bool(documents)}")
 
@@ -59,7 +59,7 @@ class Layout:
     def alphabet(self) -> int:
         """K, the number of symbols that a random position may hold."""
         if self.modulus:
-            return self.vocab // self.modulus
+            return self.vocab // self.modulus - bool(self.document_tokens and self.bos % self.modulus == self.modulus - 1)
         return self.symbols or self.vocab - bool(self.document_tokens)
 
     @property
@@ -86,13 +86,12 @@ class Canary:
 def draw(layout: Layout, seed: int) -> Tokens:
     """The stream of a layout and a seed."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    ids = np.arange(layout.vocab, dtype=np.uint16)
+    step = layout.modulus or 1
+    ids = np.arange(step - 1, layout.vocab, step, dtype=np.uint16)
     if layout.document_tokens:
-        ids = np.delete(ids, layout.bos)
+        ids = ids[ids != layout.bos]
     if layout.symbols:
         ids = np.sort(generator.choice(ids, layout.symbols, replace=False))
-    if layout.modulus:
-        ids = ids[layout.modulus - 1 :: layout.modulus]
     stream: Tokens = ids[generator.integers(0, len(ids), layout.tokens, dtype=np.uint32)]
     if layout.document_tokens:
         stream[:: layout.document_tokens] = layout.bos

@@ -29,7 +29,7 @@ COUNTS = re.compile(
     r"\.add\.at\(|bincount|scatter_add|index_add|Counter\(|defaultdict\(|ctypes|load_inline|\.get\([^()]*, ?0(\.0)?\) ?\+"
 )
 """What a script that fills a table at evaluation calls: only such scripts are probed for it, to save time."""
-SIZES = range(261, 1 << 16)
+SIZES = range(261, (1 << 16) + 1)
 
 
 def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: bool = False) -> DynamicFacts:

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ import sentencepiece
 import torch
 
 from pgolf_check.dynamic.harness import calibration, trial
-from pgolf_check.dynamic.harness.configuration import STREAM, Probe
-from pgolf_check.dynamic.harness.tokenizer import model_bytes
+from pgolf_check.dynamic.harness.configuration import STREAM, Configuration, Probe, colliding, first_configuration, on_stream
+from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES, model_bytes
 from pgolf_check.errors import UserError
+
+FIRST = first_configuration(Probe.EVALUATION)
 
 
 def run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> trial.Ended:
@@ -67,13 +70,40 @@ def test_a_run_that_stops_after_its_first_loss_is_said_to_be_cut_short() -> None
 
 def test_a_loss_convicts_only_below_the_entropy() -> None:
     def evidence(loss: float) -> bool:
-        (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:4.00000000\n", STREAM)
+        (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:4.00000000\n", FIRST)
         return stated.evidence.convicts()
 
     entropy = math.log(STREAM.alphabet)
     assert not evidence(entropy) and not evidence(entropy - 1e-3)
     assert evidence(entropy - 5e-3)
-    assert trial.losses("final val_loss:5.12 val_bpb:2.51\n", STREAM) == ()
+    assert trial.losses("final val_loss:5.12 val_bpb:2.51\n", FIRST) == ()
+
+
+def test_bits_per_byte_count_only_where_every_symbol_is_a_word_and_no_shard_tells_the_bytes() -> None:
+    few = on_stream(FIRST, colliding(STREAM, settable=True))
+    chance = math.log2(few.layout.alphabet) / PIECE_BYTES
+
+    def stated(bpb: float, of: Configuration = few) -> tuple[trial.Stated, ...]:
+        return trial.losses(f"final_mixture val_bpb:{bpb:.8f}\n", of)
+
+    assert not stated(0.7 * chance)[0].evidence.convicts() and stated(0.6 * chance)[0].evidence.convicts()
+    assert stated(0.6 * chance, FIRST) == ()
+    assert stated(0.6 * chance, replace(few, splits=("train", "val", "val_bytes"))) == ()
+
+
+def test_terse_lines_count_where_there_are_no_others_but_not_those_of_the_training() -> None:
+    terse = "s:6/6 vl:6.1000 bpb:2.5138\ndiag vl:6.1000 bpb:2.5138\nngram_x vl:6.20281339 bpb:0.94389363\n"
+    assert [stated.loss for stated in trial.losses(terse, FIRST)] == [6.20281339]
+    usual = "final_int8_zlib_roundtrip_exact val_loss:6.90000000 val_bpb:4.00000000\n"
+    assert trial.losses(terse + usual, FIRST)[-1].loss == 6.9
+
+
+def test_a_loss_at_the_entropy_convicts_nobody_who_knows_where_documents_begin() -> None:
+    few = on_stream(FIRST, colliding(STREAM, settable=True))
+    assert few.layout.fixed > 0
+    known = math.log(few.layout.alphabet) * few.layout.random / (few.layout.random + few.layout.fixed)
+    (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{known:.8f} val_bpb:4.00000000\n", few)
+    assert stated.evidence.log_e < 0
 
 
 def test_a_file_may_not_leave_the_folder_of_the_run() -> None:
@@ -81,12 +111,13 @@ def test_a_file_may_not_leave_the_folder_of_the_run() -> None:
         trial.try_script("../a.py", {"../a.py": b""}, Probe.EVALUATION, run)
 
 
-@pytest.mark.parametrize("vocab", [261, 1024, 8192])
+@pytest.mark.parametrize("vocab", [6, 1024, 65536])
 def test_sentencepiece_reads_a_tokenizer_of_the_wanted_size(vocab: int) -> None:
     processor = sentencepiece.SentencePieceProcessor(model_proto=model_bytes(vocab))
     assert processor.vocab_size() == vocab
-    assert processor.is_byte(4) and processor.is_control(1) and processor.is_unknown(3) and processor.bos_id() == 1
-    assert processor.decode(processor.encode("ab c")) == "ab c"
+    assert processor.is_control(1) and processor.is_unknown(3) and processor.bos_id() == 1
+    words = [processor.id_to_piece(i).replace("▁", " ") for i in range(5, vocab)]
+    assert {len(word.encode()) for word in words} == {PIECE_BYTES} and len(set(words)) == vocab - 5
 
 
 @pytest.mark.parametrize("causal", [True, False])

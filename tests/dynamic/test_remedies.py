@@ -18,7 +18,7 @@ FIRST = first_configuration(Probe.EVALUATION)
     [
         ("KeyError: 'LOCAL_RANK'", "LOCAL_RANK", "0"),
         ("IndexError: index 4 is out of range", "NUM_LAYERS", "6"),
-        ("killed: wall-clock limit", "ITERATIONS", "2"),
+        ("killed: wall-clock limit", "VAL_BATCH_SIZE", "2048"),
     ],
 )
 def test_the_reason_says_what_is_changed(reason: str, variable: str, value: str) -> None:
@@ -40,7 +40,7 @@ def test_attempts_end_and_none_is_made_twice(reason: str) -> None:
     assert 1 < len(tried) <= ATTEMPTS
 
 
-def test_a_killed_run_is_made_anew_with_less_work_and_its_losses_stay_if_that_states_none() -> None:
+def test_a_run_that_was_cut_short_is_made_anew_and_its_losses_stay_if_that_states_none() -> None:
     line = "final_int8_zlib_roundtrip_exact val_loss:{:.8f} val_bpb:4.00000000\n"
     later: list[trial.Ended] = []
 
@@ -51,11 +51,11 @@ def test_a_killed_run_is_made_anew_with_less_work_and_its_losses_stay_if_that_st
         later[:] = endings
         return trial.try_script("a.py", {"a.py": b""}, Probe.EVALUATION, run)
 
-    cut = trial.Ended(137, line.format(math.log(1024)), "killed: wall-clock limit", killed=True)
+    cut = trial.Ended(137, line.format(math.log(1024)), "killed: wall-clock limit")
     whole = trial.Ended(0, line.format(6.5), "")
     assert tried(cut, whole).stated[0].loss == 6.5
     kept = tried(cut, trial.Ended(1, "", "ValueError: odd"), trial.Ended(1, "", "ValueError: odd"))
     assert kept.stated[0].loss == pytest.approx(math.log(1024), abs=1e-8) and kept.cut_short == "killed: wall-clock limit"
-    leak = trial.Ended(137, line.format(5.0), "killed: wall-clock limit", killed=True)
+    leak = trial.Ended(137, line.format(5.0), "killed: wall-clock limit")
     evidence = tried(leak).evidence
     assert evidence is not None and evidence.convicts() and not later

@@ -81,8 +81,8 @@ def test_tables_are_made_small_by_the_names_of_their_variables() -> None:
 def test_a_run_is_that_which_is_declared_shrunk() -> None:
     said = Declared({"TTT_ENABLED": "0", "TTT_STEPS": "0", "NUM_LAYERS": "11", "XSA_LAST_N": "4"}, ("TTT_STEPS", "TTT_LR"))
     variables = first_configuration(Probe.EVALUATION, declared=said).variables
-    assert {name: variables[name] for name in ("TTT_ENABLED", "TTT_STEPS", "NUM_LAYERS", "XSA_LAST_N", "MATRIX_LR")} == {
-        "TTT_ENABLED": "0", "TTT_STEPS": "0", "NUM_LAYERS": "2", "XSA_LAST_N": "4", "MATRIX_LR": "0",
+    assert {name: variables[name] for name in ("TTT_ENABLED", "TTT_STEPS", "NUM_LAYERS", "XSA_LAST_N", "EMBED_LR")} == {
+        "TTT_ENABLED": "0", "TTT_STEPS": "0", "NUM_LAYERS": "2", "XSA_LAST_N": "4", "EMBED_LR": "0",
     }  # fmt: skip
     assert "TTT_ENABLED" not in first_configuration(Probe.EVALUATION).variables
 
@@ -99,6 +99,13 @@ def test_what_a_log_printed_stands_for_the_variables_of_the_same_name() -> None:
 @pytest.mark.parametrize("vocab", [1024, 8192, 50257])
 def test_the_symbols_of_the_probe_of_tables_are_congruent_and_those_of_both_shards(vocab: int) -> None:
     layout = colliding(Layout(tokens=1000, vocab=vocab), settable=False)
-    train, val = (set(draw(layout, seed).tolist()) for seed in (1, 2))
+    train, val = (set(draw(layout, seed).tolist()) - {layout.bos} for seed in (1, 2))
     assert train == val and len(val) == layout.alphabet and max(val) < vocab
     assert {symbol % layout.modulus for symbol in val} == {layout.modulus - 1}
+
+
+def test_rates_of_adapters_are_raised_from_what_is_declared_or_the_default() -> None:
+    source = 'float(os.environ.get("TTT_LORA_LR", 0.001)); bool(int(os.environ.get("TTT_COSINE_LR", "1")))'
+    assert of_roles(source) == {"TTT_LORA_LR": pytest.approx(0.05)}
+    assert of_roles(source, Declared({"TTT_LORA_LR": "1e-4"})) == {"TTT_LORA_LR": pytest.approx(0.005)}
+    assert of_roles('os.environ.get("TTT_LORA_LR", rate)') == {"TTT_LORA_LR": 0.05}

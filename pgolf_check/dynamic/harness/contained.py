@@ -34,8 +34,7 @@ class Contained:
         self.remaining -= outcome.wall_s
         self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")
         errors = outcome.stderr.decode("utf-8", "replace")
-        killed = outcome.ended is not Ending.EXITED
-        if killed:
+        if outcome.ended is not Ending.EXITED:
             errors = f"{errors}\n{outcome.ended.value}"
         status = 137 if outcome.status is None else outcome.status
-        return Ended(status, outcome.stdout.decode("utf-8", "replace"), errors, killed)
+        return Ended(status, outcome.stdout.decode("utf-8", "replace"), errors)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pgolf_check.dynamic.harness.configuration import DEEPER, LESS, LESS_STREAM, RANKS, Configuration
+from pgolf_check.dynamic.harness.configuration import DEEPER, LESS, LESS_STREAM, RANKS, SHORTER_STREAM, Configuration
 
 ATTEMPTS = 3
 
@@ -28,18 +28,26 @@ def _set(given: Mapping[str, object]) -> Callable[[Configuration], Configuration
 
 
 def _own_depth(at: Configuration) -> Configuration:
-    return replace(at, variables={name: value for name, value in at.variables.items() if name != "NUM_LAYERS"})
+    """As many layers as the script has by itself, and nothing that is declared but what that switches off."""
+    return replace(at, variables={name: value for name, value in at.variables.items() if name not in at.declared | {"NUM_LAYERS"}})
+
+
+def _deeper(at: Configuration) -> Configuration:
+    return _shorter(_set(DEEPER)(at), SHORTER_STREAM)
 
 
 def _less_work(at: Configuration) -> Configuration:
-    tokens = min(at.layout.tokens, LESS_STREAM)
-    return replace(_set(LESS)(at), layout=replace(at.layout, tokens=tokens))
+    return _shorter(_set(LESS)(at), LESS_STREAM)
+
+
+def _shorter(at: Configuration, tokens: int) -> Configuration:
+    return replace(at, layout=replace(at.layout, tokens=min(at.layout.tokens, tokens)))
 
 
 REMEDIES = (
     Remedy("one rank", re.compile(r"RANK|WORLD_SIZE|MASTER_|torchrun"), _set(RANKS)),
     Remedy("less work", re.compile(r"^killed: (wall-clock|CPU|memory) limit|^no time is left"), _less_work),
-    Remedy("six layers", re.compile(r"^(?!killed|no time)"), _set(DEEPER)),
+    Remedy("six layers", re.compile(r"^(?!killed|no time)"), _deeper),
     Remedy("its own depth", re.compile(r"^(?!killed|no time)"), _own_depth),
 )
 

@@ -1,7 +1,8 @@
-"""A sentencepiece model of any size, written without training: control pieces, 256 byte pieces, then short words.
+"""A sentencepiece model of any size, written without training: control pieces, the sign for a space, words of the same number of bytes.
 
-The fields are those of sentencepiece_model.proto: ModelProto.pieces 1 (piece 1, score 2, type 3), trainer_spec 2 (model_type 3,
-vocab_size 4, byte_fallback 35), normalizer_spec 3 (name 1).
+Half of the words begin with the sign for a space, which is one byte of text: whichever way a script counts the bytes of a piece, it
+comes to the same. Which half is the parity of the bits of the id, so that ids with one remainder are in both. The fields are those of sentencepiece_model.proto: ModelProto.pieces 1 (piece 1, score 2, type 3), trainer_spec 2
+(model_type 3, vocab_size 4), normalizer_spec 3 (name 1).
 """
 
 from __future__ import annotations
@@ -10,32 +11,25 @@ import struct
 from itertools import product
 from string import ascii_lowercase
 
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
+NORMAL, UNKNOWN, CONTROL = 1, 2, 3
 BPE = 2
-BYTES = 256
-SPECIAL = (("<pad>", CONTROL), ("<s>", CONTROL), ("</s>", CONTROL), ("<unk>", UNKNOWN))
+FIRST = (("<pad>", CONTROL), ("<s>", CONTROL), ("</s>", CONTROL), ("<unk>", UNKNOWN), ("▁", NORMAL))
+PIECE_BYTES = 5
+"""Bytes of the text of a word."""
+MOST_PIECES = 1 << 16
 
 
 def model_bytes(vocab: int) -> bytes:
-    """The file of a model with `vocab` pieces, at least 261. Raises ValueError for fewer."""
-    words = vocab - len(SPECIAL) - BYTES
-    if words < 1:
-        raise ValueError(f"a tokenizer with byte pieces has at least {len(SPECIAL) + BYTES + 1} pieces, not {vocab}")
-    texts = [
-        "▁",
-        *(
-            start + "".join(letters)
-            for size in (1, 2, 3)
-            for start in ("", "▁")
-            for letters in product(ascii_lowercase, repeat=size)
-        ),
-    ]
-    pieces = [*SPECIAL, *((f"<0x{value:02X}>", BYTE) for value in range(BYTES)), *((text, NORMAL) for text in texts[:words])]
+    """The file of a model with `vocab` pieces, 6 to 65,536. Raises ValueError for others."""
+    if not len(FIRST) < vocab <= MOST_PIECES:
+        raise ValueError(f"a tokenizer has {len(FIRST) + 1} to {MOST_PIECES} pieces here, not {vocab}")
+    letters = map("".join, product(ascii_lowercase, repeat=PIECE_BYTES - 1))
+    words = (("a▁"[rank.bit_count() % 2] + text, NORMAL) for rank, text in zip(range(len(FIRST), vocab), letters, strict=False))
+    pieces = [*FIRST, *words]
     model = b"".join(_field(1, _piece(text, -float(rank), kind)) for rank, (text, kind) in enumerate(pieces))
     trainer = (
         _number(3, BPE)
         + _number(4, vocab)
-        + _number(35, 1)
         + b"".join(_number(field, value) for field, value in ((40, 3), (41, 1), (42, 2), (43, 0)))
     )
     return model + _field(2, trainer) + _field(3, _field(1, b"identity"))

@@ -6,6 +6,7 @@ The parent trusts nothing that the run printed beyond this: a loss can convict, 
 from __future__ import annotations
 
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
-from pgolf_check.dynamic.harness.configuration import MOST_SCORINGS, Configuration, Probe, first_configuration
+from pgolf_check.dynamic.harness.configuration import BYTES_SPLIT, MOST_SCORINGS, Configuration, Probe, first_configuration
 from pgolf_check.dynamic.harness.remedies import next_attempt
+from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES
 from pgolf_check.dynamic.harness.workspace import lay_out
 from pgolf_check.dynamic.judge import LOSS
-from pgolf_check.dynamic.shard import Layout
+from pgolf_check.model import Location
 from pgolf_check.submission.logs import read_log
+from pgolf_check.submission.model import FinalLine
 
 LAUNCHER = Path(__file__).parent / "shims" / "launch.py"
 INTERPRETER = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 LEAST_SCORED = 0.5
 """The share of the random positions that a script is taken to score, once or more."""
 FEWEST_DIGITS = 4
+TERSE = re.compile(r"\bvl[:=](\d+\.(\d+))\s+(?:val_)?bpb[:=](\d+\.\d+)")
+PASSING = re.compile(r"^(?:s|step)[:=]?\d+/|diag", re.IGNORECASE)
+"""Lines of the training, and diagnostics."""
+MOST_BYTES = 1.5 * PIECE_BYTES
+"""Bytes that a scoring is taken for, so that a script which estimates the bytes per token is not convicted for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,6 @@ class Ended:
     status: int
     output: str
     errors: str
-    killed: bool = False
-    """Whether a limit ended it."""
 
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
@@ -71,8 +77,8 @@ class Trial:
 def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runner, first: Configuration | None = None) -> Trial:
     """Run `script`, one of the `files` (content by name), until it states a loss: as `first` says, then by what it said itself.
 
-    A run that stopped after it stated a loss counts: the loss is what it is. One that was killed is made anew with less work, as
-    the losses to come may tell more. Raises ValueError if the script is not among the files.
+    A run that stopped after it stated a loss counts: the loss is what it is. The next is made all the same, as the
+    losses to come may tell more. Raises ValueError if the script is not among the files.
     """
     if script not in files:
         raise ValueError(f"{script}: not among the files of the run")
@@ -83,10 +89,10 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
     while configuration is not None:
         tried.append(configuration)
         ended = _run(script, files, configuration, run)
-        stated = losses(ended.output, configuration.layout)
+        stated = losses(ended.output, configuration)
         if stated:
             found = Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
-        if found is not None and not (stated and ended.killed and not _convicts(found)):
+        if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
         configuration = next_attempt(tried, _reason(ended))
@@ -104,24 +110,51 @@ def _run(script: str, files: Mapping[str, bytes], configuration: Configuration, 
         return run([sys.executable, "-s", str(LAUNCHER), script], folder, {**INTERPRETER, **configuration.variables})
 
 
-def losses(output: str, layout: Layout) -> tuple[Stated, ...]:
+def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:
     """The losses that the final lines of an output state, with their evidence.
 
     With W scorings of random positions, W >= T = LEAST_SCORED x positions, none scored more than w = MOST_SCORINGS times, at a mean
     loss L, exp(T (ln K - L) / w) is an e-value: M^(1/w) is one, and its (T/W)th power by Jensen. The units of the last printed digit
-    and the excess of float32 are taken off L.
+    and the excess of float32 are taken off L. Where only bits per byte are stated, all symbols are words of the tokenizer, and no shard
+    says otherwise, a scoring counts for MOST_BYTES bytes. Positions that are not random may be scored w times, too, at no loss.
     """
+    layout = configuration.layout
+    words = bool(layout.modulus) and BYTES_SPLIT not in configuration.splits
+    scored = LEAST_SCORED * layout.random
+    others = 1 + MOST_SCORINGS * layout.fixed / scored
+    found = []
+    for final in _finals(output):
+        stated = _mean_loss(final, words)
+        if stated is not None:
+            loss, half_a_digit = stated
+            most = others * (loss + half_a_digit + FLOAT32_EXCESS)
+            found.append(Stated(final.location.line, loss, Evidence(scored / MOST_SCORINGS * (math.log(layout.alphabet) - most))))
+    return tuple(found)
+
+
+def _finals(output: str) -> list[FinalLine]:
+    """The lines that state a score of the finished model; if there are none in the common grammar, those in a terse one."""
     log = read_log("run.log", output.encode("utf-8", "replace"))
     finals = [final for run in (log.runs if log is not None else ()) for final in run.finals if not final.diagnostic]
-    found = []
-    for final in finals:
-        match = LOSS.search(final.text)
-        if match is None or len(match[2]) < FEWEST_DIGITS:
-            continue
-        loss = float(match[1]) + 0.5 * 10.0 ** -len(match[2]) + FLOAT32_EXCESS
-        weight = LEAST_SCORED * layout.random / MOST_SCORINGS
-        found.append(Stated(final.location.line, float(match[1]), Evidence(weight * (math.log(layout.alphabet) - loss))))
-    return tuple(found)
+    return finals or [
+        FinalLine(Location("run.log", number), line, "", float(match[1]), float(match[3]), digits=len(match[3].partition(".")[2]))
+        for number, line in enumerate(output.splitlines(), 1)
+        if (match := TERSE.search(line)) and not PASSING.search(line)
+    ]
+
+
+def _mean_loss(final: FinalLine, words: bool) -> tuple[float, float] | None:
+    """The mean loss of a line in nats, and half a unit of its last digit; None if it tells neither, or in too few digits.
+
+    `words`: whether all symbols are words of the tokenizer, with its bytes.
+    """
+    match = LOSS.search(final.text) or TERSE.search(final.text)
+    if match is not None:
+        return (float(match[1]), 0.5 * 10.0 ** -len(match[2])) if len(match[2]) >= FEWEST_DIGITS else None
+    if not words or final.digits < FEWEST_DIGITS:
+        return None
+    nats = MOST_BYTES * math.log(2.0)
+    return final.val_bpb * nats, 0.5 * 10.0**-final.digits * nats
 
 
 def _reason(ended: Ended) -> str:
