@@ -207,7 +207,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that a rule measured, for the report's figures."""
+    """A number that a rule measured, or a text that says of what, for the report's figures."""
 
     name: str
     value: Any

@@ -82,6 +82,8 @@ def _figures(answers: tuple[Answer, ...]) -> Iterator[str]:
 
 
 def _value(figure: Figure) -> str:
+    if not isinstance(figure.value, int | float):
+        return f"{printable(str(figure.value))} {figure.unit}".rstrip()
     number = f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.8g}"
     return f"{number} {figure.unit}".rstrip()
 

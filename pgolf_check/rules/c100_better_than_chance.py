@@ -60,4 +60,8 @@ def _figures(found: DynamicFacts) -> Iterator[Figure]:
     assert evidence is not None
     yield Figure("log10_e", round(evidence.log10, 2))
     yield Figure("lowest_loss", min(stated.loss for trial in found.ran for stated in trial.stated), "nats")
-    yield Figure("probes", len(found.ran))
+    yield Figure("ran", "; ".join(f"{trial.probe}: {trial.ran.name}" for trial in found.ran if trial.ran is not None))
+    yield Figure("contained_by", found.contained)
+    cut = "; ".join(f"{trial.probe}: {trial.cut_short}" for trial in found.ran if trial.cut_short)
+    if cut:
+        yield Figure("cut_short", cut)

@@ -23,7 +23,7 @@ from report.runner import commands
 from fixtures import ROOT, build, cases
 from pgolf_check.audit import audit
 from pgolf_check.cli import main
-from pgolf_check.model import Location, Report, Severity, Step, Verdict
+from pgolf_check.model import Answer, Figure, Location, Report, Severity, Status, Step, Verdict
 from pgolf_check.report import sarif
 from pgolf_check.report.document import document
 from pgolf_check.report.formats import NAMES
@@ -32,6 +32,7 @@ from pgolf_check.report.html import as_html
 from pgolf_check.report.markdown import COMMENT, as_markdown
 from pgolf_check.report.outcome import Outcome
 from pgolf_check.report.sarif import as_sarif
+from pgolf_check.report.text import as_text
 from pgolf_check.resources import rulebook_dir
 from pgolf_check.rules.answers import not_analysed
 
@@ -54,6 +55,12 @@ def run(*reports: Report, **changes: Any) -> Any:
     sarif_schema().validate(log)
     assert len(log["runs"]) == 1
     return log["runs"][0]
+
+
+def test_a_figure_may_be_a_text_which_no_terminal_obeys() -> None:
+    figures = (Figure("ran", "two layers\x1b[31m"), Figure("log10_e", 1234.5, "digits"), Figure("probes", 1200))
+    shown = as_text(replace(report(), answers=(Answer("C100", Status.PASS, figures=figures),)))
+    assert "C100 ran two layers\\x1b[31m; C100 log10 e 1,234.5 digits; C100 probes 1,200" in shown
 
 
 @given(outcomes)
