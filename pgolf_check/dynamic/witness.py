@@ -1,7 +1,7 @@
 """The dynamic witness on one submission: its script runs in the sandbox on random tokens, and its losses are judged.
 
-Training is switched off in one probe, which shows leaks of the evaluation, and on in the other, which shows those before it. Controls
-run once in a process before anything is judged.
+In one probe the losses stay near the entropy, which shows leaks of the evaluation, in another training is on, which shows those before it, and a
+third shows hashed tables. Controls run once in a process before anything is judged.
 """
 
 from __future__ import annotations
