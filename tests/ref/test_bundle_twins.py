@@ -1,0 +1,42 @@
+"""Illegal twins of a bundle, as small edits of its text: each breaks one rule on the evaluation, and is caught with that one.
+
+Not among them: C100, which is not for the static witness, C107, which is told by texts, and C102, C106 and C202.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import brisk
+
+from pgolf_check.audit import audit
+from pgolf_check.model import Severity, Verdict, Witness
+from pgolf_ref.bundle.program import readable
+
+TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    return readable(brisk())
+
+
+def edited(script: str, edits: list[dict[str, str]]) -> str:
+    for edit in edits:
+        script, count = re.subn(edit["find"], lambda _, put=edit["put"]: put, script, flags=re.MULTILINE)
+        assert count == 1, f"{edit['find']} fits in {count} places"
+    return script
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=[twin["rule"] for twin in TWINS])
+def test_a_twin_is_caught_with_its_rule(script: str, tmp_path: Path, twin: dict[str, Any]) -> None:
+    changed = edited(script, twin["edits"])
+    compile(changed, "train_gpt.py", "exec")
+    (tmp_path / "train_gpt.py").write_text(changed, encoding="utf-8")
+    (tmp_path / "README.md").write_text(twin["told"], encoding="utf-8")
+    report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
+    found = {(judged.finding.rule, judged.severity) for judged in report.findings if judged.severity is not Severity.NOTE}
+    assert found == {(twin["rule"], Severity(twin.get("severity", "block")))}
+    assert report.verdict is (Verdict.REVIEW if "severity" in twin else Verdict.ILLEGAL)
