@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from pgolf_ref.bundle.scopes import arguments, own_nodes
 
@@ -15,7 +16,7 @@ class Classes:
 
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     set_from_outside: set[str] = field(default_factory=set)
-    related: set[str] = field(default_factory=set)  # classes with a base or a subclass among the others
+    related: dict[str, set[str]] = field(default_factory=dict)  # attributes that a class sets, if it has bases or subclasses here
 
     @classmethod
     def of(cls, trees: Iterable[ast.Module]) -> "Classes":
@@ -24,14 +25,21 @@ class Classes:
         found.attributes.update({node.name: {} for node in classes})
         for node in classes:
             bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in found.attributes]
-            found.related.update(bases, [node.name] if bases else [])
+            found.related.update({name: set() for name in (*bases, *([node.name] if bases else []))})
         for _ in range(2):  # the second time, attributes of the first are known
             for node in classes:
                 found._read(node)
         for tree in trees:
-            stores = (each for each in ast.walk(tree) if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load))
+            stores = (each for each in ast.walk(tree) if _is_set(each))
             found.set_from_outside.update(each.attr for each in stores if not is_self(each.value))
+        for node in classes:
+            if node.name in found.related:
+                found.related[node.name] = {each.attr for each in ast.walk(node) if _is_set(each)}
         return found
+
+    def set_by_relatives(self, name: str) -> set[str]:
+        """Attributes that other classes of a family may set, if the class has one."""
+        return set().union(*(own for other, own in self.related.items() if other != name)) if name in self.related else set()
 
     def _read(self, node: ast.ClassDef) -> None:
         own = self.attributes[node.name]
@@ -70,6 +78,10 @@ class Classes:
             if isinstance(target, ast.Name) and bound[target.id] == 1 and (kind := self.kind(value, kinds)):
                 kinds[target.id] = kind
         return kinds
+
+
+def _is_set(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
 
 
 def is_self(node: ast.expr) -> bool:

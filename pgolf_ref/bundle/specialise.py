@@ -62,21 +62,17 @@ class Specialiser:
 
     def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
         """The attributes that a class sets to one literal and nothing else sets."""
-        if node.name in self._classes.related:
-            return {}
         values: dict[str, list[ast.expr]] = {}
         stores = [each for each in ast.walk(node) if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)]
         pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in assignments(each)]
         for target, value in pairs:
             if isinstance(target, ast.Attribute) and is_self(target.value):
                 values.setdefault(target.attr, []).append(value)
-        bound = bound_names(node)
+        changed = self._classes.set_from_outside | self._classes.set_by_relatives(node.name) | bound_names(node)
         return {
             name: found[0]
             for name, found in values.items()
-            if name not in self._classes.set_from_outside | bound
-            and len(found) == sum(each.attr == name for each in stores) == 1
-            and is_literal(found[0])
+            if name not in changed and len(found) == sum(each.attr == name for each in stores) == 1 and is_literal(found[0])
         }
 
 

@@ -7,7 +7,6 @@ documents, on those of its own alone.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pgolf_ref.config import ModelConfig
 from pgolf_ref.model.exclusive import Exclusion
@@ -17,12 +16,13 @@ from pgolf_ref.model.kernels import attend
 from pgolf_ref.model.matrices import matrix
 from pgolf_ref.model.norm import rms_norm
 from pgolf_ref.model.past import Past
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.model.rotary import raised_base, rotary_tables, rotate_first
 from pgolf_ref.model.values import ValueResidual
 from pgolf_ref.registry import Group
 
 
-class Attention(nn.Module):
+class Attention(Multiplies):
     """H query heads share H_kv key-value heads; scores are gain_h * sqrt(D) * cos(angle of query and key)."""
 
     GROUPS = dict.fromkeys(("query", "key", "value", "out"), Group.MATRIX) | dict.fromkeys(("gain", "x0_scale"), Group.SCALAR)
@@ -47,8 +47,8 @@ class Attention(nn.Module):
         """Normalised input (B, T, d) -> (B, T, d)"""
         flow = flow or Flow()
         c, heads = self.config, x.shape[:2]
-        queries = flow.adapt("query", x, F.linear(x, self.query.to(x.dtype)))
-        keys = flow.adapt("key", x, F.linear(x, self.key.to(x.dtype)))
+        queries = flow.adapt("query", x, self.product(x, self.query))
+        keys = flow.adapt("key", x, self.product(x, self.key))
         v = self._values(x, flow).view(*heads, c.kv_heads, c.head_dim)
         q, k = self._normalised(queries.view(*heads, c.heads, -1), keys.view(*heads, c.kv_heads, -1))
         if self.layer not in c.attention.nope_layers:
@@ -59,14 +59,14 @@ class Attention(nn.Module):
             y = self.exclusion(y.view(*heads, c.heads, -1), v).flatten(2)
         if self.gate is not None:
             y = (y.view(*heads, c.heads, -1) * self.gate(x, queries)).flatten(2)
-        return flow.adapt("attention", x, F.linear(y, self.out.to(x.dtype)))
+        return flow.adapt("attention", x, self.product(y, self.out))
 
     def _values(self, x: Tensor, flow: Flow) -> Tensor:
         """(B, T, kv_dim): the block's own values and what is added to them."""
-        weight, values = self.value.to(x.dtype), flow.values
-        v = flow.adapt("value", x, F.linear(x, weight))
+        values = flow.values
+        v = flow.adapt("value", x, self.product(x, self.value))
         if self.x0_scale is not None and flow.x0 is not None:
-            v = v + self.x0_scale.to(x.dtype) * F.linear(flow.x0, weight)
+            v = v + self.x0_scale.to(x.dtype) * self.product(flow.x0, self.value)
         own = v
         if self.residual is not None:
             v = self.residual(v, values)

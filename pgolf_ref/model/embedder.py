@@ -14,12 +14,13 @@ from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.model.facts import Facts
 from pgolf_ref.model.hash_embedding import ByteEngram, NgramHash
 from pgolf_ref.model.norm import rms_norm
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.model.smear import ChannelSmear, TokenSmear
 from pgolf_ref.model.token_tables import EvaluationHash, KindEmbedding
 from pgolf_ref.registry import Group, Role
 
 
-class Embedder(nn.Module):
+class Embedder(Multiplies):
     """B sequences of T tokens -> (B, T, d). The table is also the output matrix of a tied model."""
 
     GROUPS = {"table": Group.EMBEDDING, "projection": Group.MATRIX, "memory": Group.EMBEDDING}
@@ -92,10 +93,9 @@ class Embedder(nn.Module):
     def _normalised(self, x: Tensor) -> Tensor:
         if self.projection is None:
             return rms_norm(x)
-        matrix = self.projection.to(x.dtype)
         if self.config.embedding.projection == "after_norm":
-            return F.linear(rms_norm(x), matrix)
-        return rms_norm(F.linear(x, matrix))
+            return self.product(rms_norm(x), self.projection)
+        return rms_norm(self.product(x, self.projection))
 
     def _remembering(self, x: Tensor, memory: Tensor) -> Tensor:
         """The learned vectors stand in the first places of every row."""

@@ -10,13 +10,13 @@ x is the normalised input of the block, a window its first channels.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pgolf_ref.config import ModelConfig
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.registry import Group, Role
 
 
-class HeadGate(nn.Module):
+class HeadGate(Multiplies):
     """One of the four forms."""
 
     GROUPS = {"weight": Group.SCALAR, "bias": Group.SCALAR}
@@ -35,7 +35,7 @@ class HeadGate(nn.Module):
         """Block input (B, T, d), raw queries (B, T, d) -> (B, T, H, 1)"""
         c = self.config
         source = queries if c.gate == "output" and c.gate_source == "query" else x
-        logits = F.linear(source[..., : self.weight.size(1)], self.weight.to(x.dtype))
+        logits = self.product(source[..., : self.weight.size(1)], self.weight)
         if self.bias is not None:
             logits = logits + self.bias.to(x.dtype)
         if c.gate == "sparse":

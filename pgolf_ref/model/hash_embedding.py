@@ -12,12 +12,13 @@ from pgolf_ref.config.embedding import HashConfig
 from pgolf_ref.data.vocabulary import Vocabulary
 from pgolf_ref.model.facts import Facts
 from pgolf_ref.model.hashing import byte_index, byte_powers, ngram_index, split_by_word_start
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.registry import Group
 
 SCALE = 0.05  # initial factor of a contribution
 
 
-class ProjectedTable(nn.Module):
+class ProjectedTable(Multiplies):
     """rows x dim, looked up and projected: scale * projection(table[index])."""
 
     GROUPS = {"table": Group.EMBEDDING, "projection": Group.MATRIX, "scale": Group.SCALAR}
@@ -30,7 +31,7 @@ class ProjectedTable(nn.Module):
 
     def project(self, vector: Tensor) -> Tensor:
         """(..., dim) -> (..., width)"""
-        return F.linear(vector, self.projection.to(vector.dtype)) * self.scale.to(vector.dtype)
+        return self.product(vector, self.projection) * self.scale.to(vector.dtype)
 
 
 class NgramTable(ProjectedTable):

@@ -16,6 +16,7 @@ from pgolf_ref.model.context import visible_pairs
 from pgolf_ref.model.embedder import orthogonal_matrix, table_width
 from pgolf_ref.model.flow import Adapt, unadapted
 from pgolf_ref.model.loss import softcapped_cross_entropy
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.model.softcap import softcapped
 from pgolf_ref.registry import Group
 
@@ -24,7 +25,7 @@ ELEMENTS = 2**26  # of the logits that exist at once where the loss is not the f
 Rows = Callable[[Tensor, Tensor], Tensor]  # logits (n, V), targets (n,) -> losses (n,)
 
 
-class Head(nn.Module):
+class Head(Multiplies):
     """The output matrix is the head's own or, in a tied model, the embedder's table, given with each call."""
 
     GROUPS = {
@@ -62,7 +63,7 @@ class Head(nn.Module):
     def logits(self, hidden: Tensor, tokens: Tensor, table: Tensor, adapt: Adapt = unadapted) -> Tensor:
         """(B, T, d), the tokens of the positions (B, T), the embedder's table -> (B, T, V), float32 or better"""
         c, features = self.config.head, self.features(hidden)
-        raw = adapt("head", features, F.linear(features, self._matrix(table).to(hidden.dtype)))
+        raw = adapt("head", features, self.product(features, self._matrix(table)))
         if c.bias:
             raw = raw + self.bias.to(raw.dtype)
         capped = softcapped(raw, self.config.softcap, c.softcap_form)
@@ -98,9 +99,9 @@ class Head(nn.Module):
     def features(self, hidden: Tensor) -> Tensor:
         """(..., d) -> what the output matrix multiplies, (..., columns of the table): projection of h + U V h"""
         if self.config.head.low_rank:
-            inner = F.linear(hidden, self.low_rank_in.to(hidden.dtype))
-            hidden = hidden + F.linear(inner, self.low_rank_out.to(hidden.dtype))
-        return hidden if self.projection is None else F.linear(hidden, self.projection.to(hidden.dtype))
+            inner = self.product(hidden, self.low_rank_in)
+            hidden = hidden + self.product(inner, self.low_rank_out)
+        return hidden if self.projection is None else self.product(hidden, self.projection)
 
     @property
     def _fused(self) -> bool:

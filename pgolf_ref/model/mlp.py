@@ -11,12 +11,13 @@ from torch.nn import functional as F
 from pgolf_ref.config import ModelConfig
 from pgolf_ref.model.flow import Flow
 from pgolf_ref.model.matrices import matrix
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.registry import Group
 
 LEAK = 0.5
 
 
-class MLP(nn.Module):
+class MLP(Multiplies):
     """Two matrices, (hidden, d) and (d, hidden); the second starts at zero. With a sigmoid gate the first is twice as tall."""
 
     GROUPS = {"up": Group.MATRIX, "down": Group.MATRIX}
@@ -31,10 +32,10 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, flow: Flow | None = None) -> Tensor:
         """(B, T, d) -> (B, T, d)"""
-        raw = F.linear(x, self.up.to(x.dtype))
+        raw = self.product(x, self.up)
         if self.cap:
             raw = raw.clamp(max=self.cap)
-        y = F.linear(self.activation(raw), self.down.to(x.dtype))
+        y = self.product(self.activation(raw), self.down)
         return y if flow is None else flow.adapt("mlp", x, y)
 
 

@@ -7,10 +7,11 @@ from torch.nn import functional as F
 from pgolf_ref.data.vocabulary import Kind
 from pgolf_ref.model.context import shifted, visible
 from pgolf_ref.model.facts import Facts
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.registry import Group
 
 
-class KindEmbedding(nn.Module):
+class KindEmbedding(Multiplies):
     """scale * projection(table[kind of the token]); the projection starts at zero, the table does not."""
 
     GROUPS = {"table": Group.SCALAR, "projection": Group.MATRIX, "scale": Group.SCALAR}
@@ -24,10 +25,10 @@ class KindEmbedding(nn.Module):
     def forward(self, tokens: Tensor, facts: Facts, dtype: torch.dtype) -> Tensor:
         """int64 (B, T) -> (B, T, width)"""
         vector = F.embedding(facts.kind(tokens), self.table).to(dtype)
-        return F.linear(vector, self.projection.to(dtype)) * self.scale.to(dtype)
+        return self.product(vector, self.projection) * self.scale.to(dtype)
 
 
-class ValueTable(nn.Module):
+class ValueTable(Multiplies):
     """Value embeddings: scale * projection(table[token]), which layers add to their values by a weight of their own.
 
     The table starts small and the projection orthogonal: the effective start of the public scripts, whose zeros are overwritten.
@@ -44,7 +45,7 @@ class ValueTable(nn.Module):
     def forward(self, tokens: Tensor, dtype: torch.dtype) -> Tensor:
         """int64 (B, T) -> (B, T, kv_dim)"""
         vector = F.embedding(tokens, self.table).to(dtype)
-        return F.linear(vector, self.projection.to(dtype)) * self.scale.to(dtype)
+        return self.product(vector, self.projection) * self.scale.to(dtype)
 
 
 class EvaluationHash(nn.Module):

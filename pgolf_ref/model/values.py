@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pgolf_ref.config import ModelConfig
 from pgolf_ref.model.flow import Values
 from pgolf_ref.model.matrices import orthogonal
+from pgolf_ref.model.product import Multiplies
 from pgolf_ref.registry import Group
 
 
@@ -37,7 +38,7 @@ class ValueResidual(nn.Module):
         return (1 - mix[0]) * v + mix[0] * previous
 
 
-class ValueEmbedding(nn.Module):
+class ValueEmbedding(Multiplies):
     """One table for all blocks that have one, a scale for each; (V, dim) normal, projection (kv_dim, dim) orthogonal."""
 
     GROUPS = {"table": Group.EMBEDDING, "projection": Group.MATRIX, "scale": Group.SCALAR, "layer_scales": Group.SCALAR}
@@ -54,6 +55,6 @@ class ValueEmbedding(nn.Module):
     def forward(self, tokens: Tensor, dtype: torch.dtype) -> dict[int, Tensor]:
         """int64 (B, T) -> by block, (B, T, kv_dim)"""
         looked_up = F.embedding(tokens, self.table).to(dtype)
-        shared = F.linear(looked_up, self.projection.to(dtype)) * self.scale.to(dtype)
+        shared = self.product(looked_up, self.projection) * self.scale.to(dtype)
         scales = self.layer_scales.to(dtype)
         return {layer: shared * scales[i] for i, layer in enumerate(self.layers)}

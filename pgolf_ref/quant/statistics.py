@@ -1,19 +1,17 @@
 """What goes into the matrices of a model during forward passes: the Hessians of GPTQ and the mean magnitudes of AWQ.
 
-A function mode sees every product with a parameter, wherever a module computes it, also one that was cast to the activation type
-before; so no module needs a hook of its own, and a matrix that is applied several times is counted each time.
+Every product of a module with a matrix of its own is watched (model/product.py), so a matrix that is applied several times is counted
+each time.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from pgolf_ref.distributed import World
+from pgolf_ref.model.product import Multiplies
 
 Sums = tuple[Tensor, Tensor, Tensor]
 
@@ -30,31 +28,27 @@ class InputStatistics:
     cross: Tensor | None = None
 
 
-class Collector(TorchFunctionMode):
+class Collector:
     """Sums over the inputs of forward passes of a model, for the parameters of these names."""
 
     def __init__(self, model: nn.Module, names: Collection[str]) -> None:
-        super().__init__()
         self._names = {id(parameter): name for name, parameter in model.named_parameters() if name in names}
-        self._casts: dict[int, tuple[Tensor, str]] = {}
         self._sums: dict[str, Sums] = {}
         self._last: tuple[Tensor, Sums] | None = None
         self._model, self._weight = model, 1.0
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func is Tensor.to and result is not args[0] and id(args[0]) in self._names:
-            self._casts[id(result)] = result, self._names[id(args[0])]
-        elif func is F.linear:
-            self._count(args[0], args[1])
-        return result
-
     def count(self, tokens: Tensor, weight: float = 1.0) -> None:
         """Add the inputs of a forward pass, without gradients, each times `weight`."""
         self._weight = weight
-        with torch.no_grad(), self:
-            self._model(tokens)
-        self._casts.clear()
+        watched = [module for module in self._model.modules() if isinstance(module, Multiplies)]
+        try:
+            for module in watched:
+                module.watch = self._count
+            with torch.no_grad():
+                self._model(tokens)
+        finally:
+            for module in watched:
+                module.watch = None
         self._last = None
 
     def statistics(self, world: World) -> dict[str, InputStatistics]:
@@ -62,7 +56,7 @@ class Collector(TorchFunctionMode):
         return means(self._sums, world)
 
     def _count(self, x: Tensor, weight: Tensor) -> None:
-        name = self._names.get(id(weight)) or self._casts.get(id(weight), (None, None))[1]
+        name = self._names.get(id(weight))
         if name is not None:
             self._seen(name, x)
 
