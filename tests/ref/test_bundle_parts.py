@@ -214,3 +214,11 @@ main = A
     kept = text.replace("    def unused(self): return self.chain(), c()\n    def chain(self): return 1\n", "")
     kept = kept.replace("def c(): pass\n", "")
     assert ast.unparse(ast.Module(pruned(ast.parse(text).body, ["main"]), [])) == written(kept)
+
+
+def test_a_relative_may_change_an_attribute() -> None:
+    base = "class A:\n def f(self): self.x = None\n"
+    own = "class B(A):\n def g(self): self.y = None\n def h(self): return self.y"
+    assert specialised(base + own, Config()) == written(base + own.replace("return self.y", "return None"))
+    other = "class C(A):\n def f(self): self.y = 1\n"
+    assert specialised(base + other + own, Config()) == written(base + other + own)

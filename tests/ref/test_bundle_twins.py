@@ -12,8 +12,9 @@ import pytest
 from runs import brisk
 
 from pgolf_check.audit import audit
-from pgolf_check.model import Severity, Verdict, Witness
-from pgolf_ref.bundle.program import readable
+from pgolf_check.model import Severity, Status, Verdict, Witness
+from pgolf_ref.bundle.program import bundle, readable
+from pgolf_ref.config import load_recipe
 
 TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
 
@@ -40,3 +41,12 @@ def test_a_twin_is_caught_with_its_rule(script: str, tmp_path: Path, twin: dict[
     found = {(judged.finding.rule, judged.severity) for judged in report.findings if judged.severity is not Severity.NOTE}
     assert found == {(twin["rule"], Severity(twin.get("severity", "block")))}
     assert report.verdict is (Verdict.REVIEW if "severity" in twin else Verdict.ILLEGAL)
+
+
+def test_the_bundle_of_a_record_stack_is_clean(tmp_path: Path) -> None:
+    """Packed: calibration, test-time training and all. Each rule that the source can decide is decided."""
+    (tmp_path / "train_gpt.py").write_text(bundle(load_recipe("sp8192"), pack=True), encoding="utf-8")
+    (tmp_path / "README.md").write_text("a record stack", encoding="utf-8")
+    report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
+    assert report.verdict is Verdict.CLEAN, [judged.finding.message for judged in report.findings]
+    assert {answer.rule for answer in report.answers if answer.status is Status.PASS} >= {twin["rule"] for twin in TWINS}
