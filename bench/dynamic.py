@@ -126,7 +126,7 @@ def _convicted(layout: Layout, share: float, generator: np.random.Generator) -> 
 
 
 def _line_convicts(loss: float, configuration: Configuration) -> bool:
-    (stated,) = losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:1.00000000\n", configuration)
+    (stated,) = losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:{loss / 5:.8f}\n", configuration)
     return stated.evidence.log_e - math.log(ATTEMPTS * len(Probe)) >= -math.log(ALPHA)
 
 

@@ -17,9 +17,7 @@ def test_counts_reasons_and_seconds() -> None:
         case("illegal", True, ("C100",), seconds=20.0),
         case("illegal", True, ("X102",)),
         case("legal", True),
-        case(
-            "legal", "a.py could not be run: two layers: IndexError: index 4 is out of range; six layers: killed: wall-clock limit"
-        ),
+        case("legal", "a.py could not be run: shrunk: IndexError: index 4 is out of range; six layers: killed: wall-clock limit"),
     ]
     page = "\n".join(document(cases, jobs=1))
     for line in (

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
-import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import sentencepiece
 import torch
+from uncontained import run
 
 from pgolf_check.dynamic.harness import calibration, trial
 from pgolf_check.dynamic.harness.configuration import STREAM, Configuration, Probe, colliding, first_configuration, on_stream
@@ -20,13 +17,6 @@ from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES, model_bytes
 from pgolf_check.errors import UserError
 
 FIRST = first_configuration(Probe.EVALUATION)
-
-
-def run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> trial.Ended:
-    """Without a sandbox: the scripts of these tests are our own."""
-    own = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
-    done = subprocess.run(command, cwd=folder, env={**own, **variables}, capture_output=True, text=True, timeout=120)
-    return trial.Ended(done.returncode, done.stdout, done.stderr)
 
 
 def test_the_legal_control_shows_nothing_and_the_leaking_one_is_convicted() -> None:
@@ -41,7 +31,7 @@ def test_nothing_is_judged_where_a_control_fails() -> None:
         calibration.check_controls(broken)
 
     def leaks_always(*_: object) -> trial.Ended:
-        return trial.Ended(0, "final_int8_zlib_roundtrip_exact val_loss:5.12345678 val_bpb:2.50000000\n", "")
+        return trial.Ended(0, "final_int8_zlib_roundtrip_exact val_loss:5.12345678 val_bpb:1.45000000\n", "")
 
     with pytest.raises(UserError, match=r"legal.py shows .* nothing was expected"):
         calibration.check_controls(leaks_always)
@@ -54,7 +44,7 @@ def test_a_script_that_states_no_loss_could_not_be_run_and_every_reason_is_told(
 
 
 def test_a_run_that_stops_after_its_first_loss_is_said_to_be_cut_short() -> None:
-    line = "final_int8_zlib_roundtrip_exact val_loss:6.93147181 val_bpb:4.00000000\n"
+    line = "final_int8_zlib_roundtrip_exact val_loss:6.93147181 val_bpb:1.90000000\n"
 
     def stopped(*_: object) -> trial.Ended:
         return trial.Ended(137, line, "")
@@ -70,13 +60,13 @@ def test_a_run_that_stops_after_its_first_loss_is_said_to_be_cut_short() -> None
 
 def test_a_loss_convicts_only_below_the_entropy() -> None:
     def evidence(loss: float) -> bool:
-        (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:4.00000000\n", FIRST)
+        (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:1.90000000\n", FIRST)
         return stated.evidence.convicts()
 
     entropy = math.log(STREAM.alphabet)
     assert not evidence(entropy) and not evidence(entropy - 1e-3)
     assert evidence(entropy - 5e-3)
-    assert trial.losses("final val_loss:5.12 val_bpb:2.51\n", FIRST) == ()
+    assert trial.losses("final val_loss:5.12 val_bpb:1.45\n", FIRST) == ()
 
 
 def test_bits_per_byte_count_only_where_every_symbol_is_a_word_and_no_shard_tells_the_bytes() -> None:
@@ -91,10 +81,17 @@ def test_bits_per_byte_count_only_where_every_symbol_is_a_word_and_no_shard_tell
     assert stated(0.6 * chance, replace(few, splits=("train", "val", "val_bytes"))) == ()
 
 
+def test_a_loss_in_another_unit_convicts_nobody() -> None:
+    per_byte = math.log(STREAM.alphabet) / PIECE_BYTES
+    line = f"final_int8_zlib_roundtrip_exact val_loss:{per_byte:.8f} val_bpb:{per_byte / math.log(2):.8f}\n"
+    (stated,) = trial.losses(line, FIRST)
+    assert stated.loss > math.log(STREAM.alphabet) and not stated.evidence.convicts()
+
+
 def test_terse_lines_count_where_there_are_no_others_but_not_those_of_the_training() -> None:
-    terse = "s:6/6 vl:6.1000 bpb:2.5138\ndiag vl:6.1000 bpb:2.5138\nngram_x vl:6.20281339 bpb:0.94389363\n"
+    terse = "s:6/6 vl:6.1000 bpb:1.8\ndiag vl:6.1000 bpb:1.8\nngram_x vl:6.20281339 bpb:0.94389363\n"
     assert [stated.loss for stated in trial.losses(terse, FIRST)] == [6.20281339]
-    usual = "final_int8_zlib_roundtrip_exact val_loss:6.90000000 val_bpb:4.00000000\n"
+    usual = "final_int8_zlib_roundtrip_exact val_loss:6.90000000 val_bpb:1.90000000\n"
     assert trial.losses(terse + usual, FIRST)[-1].loss == 6.9
 
 
@@ -102,7 +99,7 @@ def test_a_loss_at_the_entropy_convicts_nobody_who_knows_where_documents_begin()
     few = on_stream(FIRST, colliding(STREAM, settable=True))
     assert few.layout.fixed > 0
     known = math.log(few.layout.alphabet) * few.layout.random / (few.layout.random + few.layout.fixed)
-    (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{known:.8f} val_bpb:4.00000000\n", few)
+    (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{known:.8f} val_bpb:1.90000000\n", few)
     assert stated.evidence.log_e < 0
 
 

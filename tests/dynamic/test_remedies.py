@@ -41,7 +41,7 @@ def test_attempts_end_and_none_is_made_twice(reason: str) -> None:
 
 
 def test_a_run_that_was_cut_short_is_made_anew_and_its_losses_stay_if_that_states_none() -> None:
-    line = "final_int8_zlib_roundtrip_exact val_loss:{:.8f} val_bpb:4.00000000\n"
+    line = "final_int8_zlib_roundtrip_exact val_loss:{:.8f} val_bpb:1.90000000\n"
     later: list[trial.Ended] = []
 
     def run(*_: object) -> trial.Ended:

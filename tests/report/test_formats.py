@@ -58,9 +58,9 @@ def run(*reports: Report, **changes: Any) -> Any:
 
 
 def test_a_figure_may_be_a_text_which_no_terminal_obeys() -> None:
-    figures = (Figure("ran", "two layers\x1b[31m"), Figure("log10_e", 1234.5, "digits"), Figure("probes", 1200))
+    figures = (Figure("ran", "shrunk\x1b[31m"), Figure("log10_e", 1234.5, "digits"), Figure("probes", 1200))
     shown = as_text(replace(report(), answers=(Answer("C100", Status.PASS, figures=figures),)))
-    assert "C100 ran two layers\\x1b[31m; C100 log10 e 1,234.5 digits; C100 probes 1,200" in shown
+    assert "C100 ran shrunk\\x1b[31m; C100 log10 e 1,234.5 digits; C100 probes 1,200" in shown
 
 
 @given(outcomes)

@@ -28,7 +28,7 @@ SHAPE = {
 }
 DEEPER = {"NUM_LAYERS": 6, "NUM_HEADS": 4, "NUM_KV_HEADS": 2}
 """For scripts whose layer indices are fixed."""
-LESS = {"TTT_EPOCHS": 2, "TRAIN_BATCH_TOKENS": 2048, "VAL_BATCH_SIZE": 2048}
+LESS = {"VAL_BATCH_SIZE": 2048, "VAL_BATCH_TOKENS": 2048}
 BYTES_SPLIT = "val_bytes"
 """The shard of the bytes of each token, for text that was transformed."""
 SHORTER_STREAM, LESS_STREAM = 16_897, 8_449
@@ -116,7 +116,7 @@ def first_configuration(probe: Probe, layout: Layout = STREAM, source: str = "",
     chosen = {**declared.environment, **shrunk, **off, "DATA_DIR": "./data", "SEED": 1337}
     splits = ("train", "val", *([BYTES_SPLIT] if f"fineweb_{BYTES_SPLIT}" in source else []))
     kept = frozenset(declared.environment) - frozenset(shrunk) - frozenset(off)
-    first = Configuration("two layers", {key: str(value) for key, value in chosen.items()}, layout, splits, kept)
+    first = Configuration("shrunk", {key: str(value) for key, value in chosen.items()}, layout, splits, kept)
     return for_probe(on_stream(first, layout), probe)
 
 

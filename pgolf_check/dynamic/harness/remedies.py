@@ -44,11 +44,12 @@ def _shorter(at: Configuration, tokens: int) -> Configuration:
     return replace(at, layout=replace(at.layout, tokens=min(at.layout.tokens, tokens)))
 
 
+OF_THE_SCRIPT = re.compile(r"^(?!killed|no time|ModuleNotFoundError)")
 REMEDIES = (
     Remedy("one rank", re.compile(r"RANK|WORLD_SIZE|MASTER_|torchrun"), _set(RANKS)),
     Remedy("less work", re.compile(r"^killed: (wall-clock|CPU|memory) limit|^no time is left"), _less_work),
-    Remedy("six layers", re.compile(r"^(?!killed|no time)"), _deeper),
-    Remedy("its own depth", re.compile(r"^(?!killed|no time)"), _own_depth),
+    Remedy("six layers", OF_THE_SCRIPT, _deeper),
+    Remedy("its own depth", OF_THE_SCRIPT, _own_depth),
 )
 
 

@@ -31,6 +31,8 @@ FEWEST_DIGITS = 4
 TERSE = re.compile(r"\bvl[:=](\d+\.(\d+))\s+(?:val_)?bpb[:=](\d+\.\d+)")
 PASSING = re.compile(r"^(?:s|step)[:=]?\d+/|diag", re.IGNORECASE)
 """Lines of the training, and diagnostics."""
+AGREE = 0.5
+"""A loss below this share of that which its own bits per byte come to is one in another unit."""
 MOST_BYTES = 1.5 * PIECE_BYTES
 """Bytes that a scoring is taken for, so that a script which estimates the bytes per token is not convicted for that."""
 
@@ -146,14 +148,18 @@ def _finals(output: str) -> list[FinalLine]:
 def _mean_loss(final: FinalLine, words: bool) -> tuple[float, float] | None:
     """The mean loss of a line in nats, and half a unit of its last digit; None if it tells neither, or in too few digits.
 
+    A loss in another unit than nats per token, of a byte say, is taken for what its own bits per byte say, and more.
     `words`: whether all symbols are words of the tokenizer, with its bytes.
     """
     match = LOSS.search(final.text) or TERSE.search(final.text)
+    per_word = PIECE_BYTES * math.log(2.0)
     if match is not None:
-        return (float(match[1]), 0.5 * 10.0 ** -len(match[2])) if len(match[2]) >= FEWEST_DIGITS else None
+        loss, other = float(match[1]), per_word * final.val_bpb
+        loss = other / AGREE if loss < AGREE * other else loss
+        return (loss, 0.5 * 10.0 ** -len(match[2])) if len(match[2]) >= FEWEST_DIGITS else None
     if not words or final.digits < FEWEST_DIGITS:
         return None
-    nats = MOST_BYTES * math.log(2.0)
+    nats = MOST_BYTES / PIECE_BYTES * per_word
     return final.val_bpb * nats, 0.5 * 10.0**-final.digits * nats
 
 
