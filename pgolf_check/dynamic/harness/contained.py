@@ -10,6 +10,8 @@ from pgolf_check.dynamic.harness.trial import LAUNCHER, Ended
 from pgolf_check.dynamic.sandbox import Ending, Job, Limits
 
 MIB = 1 << 20
+NO_RESULTS = ".no-results"
+"""A folder that no script writes to: of what a run leaves, only what it printed is taken."""
 
 
 class Contained:
@@ -29,7 +31,7 @@ class Contained:
             return Ended(1, "", "no time is left for this run")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         limits = Limits(wall_s=wall, cpu_s=4 * wall, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
-        job = Job(tuple(command), files, variables, limits, out="results", visible=(LAUNCHER.parent,))
+        job = Job(tuple(command), files, variables, limits, out=NO_RESULTS, visible=(LAUNCHER.parent,))
         outcome = sandbox.run(job, allow_weak=self.allow_weak)
         self.remaining -= outcome.wall_s
         self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")
