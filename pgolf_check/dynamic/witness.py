@@ -21,7 +21,7 @@ from pgolf_check.errors import UserError
 from pgolf_check.submission.model import Submission
 
 SECONDS, EACH = 240.0, 60.0
-"""Wall-clock seconds for all runs of a submission, and for one of them."""
+"""Seconds of a processor for all runs of a submission, and for one of them."""
 CONTROL_SECONDS = 180.0
 SMALL = 8 << 20
 """Bytes of a file that is laid beside the script."""

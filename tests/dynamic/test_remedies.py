@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
-from pgolf_check.dynamic.harness import trial
+from pgolf_check.dynamic.harness import contained, trial
 from pgolf_check.dynamic.harness.configuration import LESS_STREAM, STREAM, Probe, first_configuration
 from pgolf_check.dynamic.harness.remedies import ATTEMPTS, next_attempt
+from pgolf_check.dynamic.sandbox import Ending, Job, Limits
+from pgolf_check.dynamic.sandbox.job import Mechanism, Outcome
 
 FIRST = first_configuration(Probe.EVALUATION)
 
@@ -59,3 +62,18 @@ def test_a_run_that_was_cut_short_is_made_anew_and_its_losses_stay_if_that_state
     leak = trial.Ended(137, line.format(5.0), "killed: wall-clock limit")
     evidence = tried(leak).evidence
     assert evidence is not None and evidence.convicts() and not later
+
+
+def test_the_budget_of_runs_is_of_processor_time_and_of_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limits: list[Limits] = []
+
+    def took(job: Job, **_: object) -> Outcome:
+        limits.append(job.limits)
+        return Outcome(0, Ending.EXITED, b"", b"", {}, (), {}, Mechanism.WEAK, (), (), (), wall_s=30.0, cpu_s=25.0, memory_peak=0)
+
+    monkeypatch.setattr(contained.sandbox, "run", took)
+    run = contained.Contained(60.0, 40.0)
+    ended = [run(["/bin/true"], tmp_path, {}) for _ in range(4)]
+    assert [given.cpu_s for given in limits] == [40.0, 35.0, 10.0]
+    assert [given.wall_s for given in limits] == [80.0, 70.0, 20.0]
+    assert ended[-1].status != 0 and "no time is left" in ended[-1].errors

@@ -10,30 +10,38 @@ from pgolf_check.dynamic.harness.trial import LAUNCHER, Ended
 from pgolf_check.dynamic.sandbox import Ending, Job, Limits
 
 MIB = 1 << 20
+LOADED = 2.0
 NO_RESULTS = ".no-results"
 """A folder that no script writes to: of what a run leaves, only what it printed is taken."""
 
 
 class Contained:
-    """A `Runner` that runs in the sandbox. `remaining` are the seconds that all its runs may still take together."""
+    """A `Runner` that runs in the sandbox.
+
+    `seconds` of a processor are for all its runs together, `each` for one of them; by the clock they may take LOADED times as long, so
+    that other work on the machine does not decide what is found.
+    """
 
     def __init__(self, seconds: float, each: float, *, allow_weak: bool = False) -> None:
         self.remaining = seconds
         self.each = each
+        self.by_the_clock = LOADED * seconds
         self.allow_weak = allow_weak
         self.layers = ""
         """How the last run was contained."""
 
     def __call__(self, command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Ended:
         """Raises SandboxError if the host offers no sandbox."""
-        wall = min(self.each, self.remaining)
+        processor = min(self.each, self.remaining)
+        wall = min(LOADED * processor, self.by_the_clock)
         if wall < 1.0:
             return Ended(1, "", "no time is left for this run")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        limits = Limits(wall_s=wall, cpu_s=4 * wall, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
+        limits = Limits(wall_s=wall, cpu_s=processor, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
         job = Job(tuple(command), files, variables, limits, out=NO_RESULTS, visible=(LAUNCHER.parent,))
         outcome = sandbox.run(job, allow_weak=self.allow_weak)
-        self.remaining -= outcome.wall_s
+        self.remaining -= outcome.cpu_s
+        self.by_the_clock -= outcome.wall_s
         self.layers = str(outcome.by) + (f", without: {'; '.join(outcome.missing)}" if outcome.missing else "")
         errors = outcome.stderr.decode("utf-8", "replace")
         if outcome.ended is not Ending.EXITED:
