@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from pgolf_check.model import Event, Location, Severity, Step
@@ -11,7 +12,6 @@ from pgolf_check.static.cache import lower_cached
 from pgolf_check.static.claim import PICKED, final_lines, find_claim, matches, possible_lines
 from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.configuration import Configuration, configurations
-from pgolf_check.static.effects.native import LIBRARY
 from pgolf_check.static.events import EventMaker
 from pgolf_check.static.facts import StaticFacts, StaticRun
 from pgolf_check.static.headline import headline_words
@@ -160,8 +160,10 @@ class Sources:
         if self._native is None:
             files = [f for f in self.submission.files if f.path.endswith(NATIVE) and f.data is not None]
             texts = [f.data.decode("utf-8", "replace") for f in files if f.data is not None]
-            scripts = [s.text for s in self.submission.scripts.values() if s.text is not None and LIBRARY in s.text]
-            texts.extend(text for script in scripts for text in strings_of(script))
+            for path, script in self.submission.scripts.items():
+                if script.text is not None and "ctypes" in script.text:
+                    with suppress(CannotParse):
+                        texts.extend(strings_of(self.lower(path, script.text)))
             self._native = [read_native(text) for text in texts]
         return self._native
 

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pgolf_check.static import ir
+from pgolf_check.static.walk import walk
+
 _NOISE = re.compile(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", re.DOTALL | re.MULTILINE)
 _TOKEN = re.compile(
     r"[A-Za-z_]\w*|\d[\w.]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|->|::|<<=|>>=|[-+*/%&|^<>=!]=|&&|\|\||\+\+|--|\S"
@@ -21,7 +24,6 @@ _KEYWORDS = frozenset(("if", "for", "while", "switch", "return", "else", "do", "
 _LEAVES = frozenset(("continue", "break", "return", "goto"))
 MAX_TOKENS = 200_000
 NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp")
-_STRING = re.compile(r"\"\"\"(.*?)\"\"\"|'''(.*?)'''", re.DOTALL)
 STATE = "*state*"
 MAX_CALLS = 4
 EXPONENTIALS = frozenset(("exp", "expf", "exp2", "exp2f", "pow", "powf"))
@@ -276,6 +278,7 @@ def _statements(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             start = at + 1
 
 
-def strings_of(script: str) -> list[str]:
-    """The long texts in a Python script that may be C: triple-quoted, with a brace."""
-    return [text for pair in _STRING.findall(script) for text in pair if "{" in text and ";" in text]
+def strings_of(module: ir.Module) -> list[str]:
+    """The texts in a Python script that may be C: with a brace and a semicolon."""
+    texts = (node.value for node in walk(module) if isinstance(node, ir.Const) and isinstance(node.value, str))
+    return [text for text in texts if "{" in text and ";" in text]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgolf_check.static.lower import lower
 from pgolf_check.static.native import read_native, strings_of
 
 SOURCE = """
@@ -90,7 +91,9 @@ def test_arrays_kept_in_a_field_are_known_by_its_name() -> None:
 
 
 def test_texts_in_scripts_are_found() -> None:
-    assert strings_of(f'import ctypes\nSOURCE = r"""{SOURCE.format(body="")}"""\n')
+    source = SOURCE.format(body="")
+    for literal in (f'r"""{source}"""', repr(source)):
+        assert strings_of(lower(f"import ctypes as C\nSOURCE = {literal}\nlibrary = C.CDLL('a.so')\n")) == [source]
 
 
 @given(st.text(alphabet="abif(){}[];=,+-*/\"'\\ \n<>?:", max_size=200))
