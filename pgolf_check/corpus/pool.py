@@ -18,7 +18,9 @@ from pgolf_check.corpus.worker import Options, Refused, serve
 from pgolf_check.model import Report, Witness
 
 TIME_LIMIT = 30.0
-"""Seconds for one path."""
+"""Seconds for one path: of the processor where the system tells them, so that a verdict does not depend on what else the machine does."""
+PATIENCE = 4
+"""Times that many seconds of the clock are the end in any case."""
 RUNNING = 600.0
 """Seconds beside these for one path whose script is run: the controls, and its own runs."""
 AGE = 200
@@ -44,6 +46,8 @@ class _Worker:
     options: Options = field(default_factory=Options)
     began: float = 0.0
     asked: float = 0.0
+    used: float | None = None  # seconds of the processor, when it was asked
+    due: float = 0.0  # when to look whether it is late
     count: int = 0
 
 
@@ -58,7 +62,7 @@ def judge_all(
         while len(workers) < min(jobs, len(pending)):
             workers.append(_start(target))
         for worker in workers:
-            _next(worker, pending, options)
+            _next(worker, pending, options, time_limit)
         while any(worker.path is not None for worker in workers):
             for index in _ready(workers, time_limit):
                 worker = workers[index]
@@ -67,10 +71,10 @@ def judge_all(
                     _end(worker)
                     workers[index] = _start(target) if pending or answered is None else worker
                 if answered is None:
-                    _again(workers[index], worker)
+                    _again(workers[index], worker, time_limit)
                     continue
                 worker.path = None
-                _next(workers[index], pending, options)
+                _next(workers[index], pending, options, time_limit)
                 yield answered
     finally:
         for worker in workers:
@@ -94,25 +98,48 @@ def _end(worker: _Worker) -> None:
     worker.pipe.close()
 
 
-def _next(worker: _Worker, pending: deque[str], options: Options) -> None:
+def _next(worker: _Worker, pending: deque[str], options: Options, time_limit: float) -> None:
     if pending:
-        _ask(worker, pending.popleft(), options)
+        _ask(worker, pending.popleft(), options, time_limit)
         worker.began = worker.asked
 
 
-def _ask(worker: _Worker, path: str, options: Options) -> None:
+def _ask(worker: _Worker, path: str, options: Options, time_limit: float) -> None:
     worker.path, worker.options, worker.asked = path, options, time.monotonic()
+    worker.used, worker.due = _used(worker), worker.asked + time_limit
     worker.count += 1
     worker.pipe.send((path, options))
 
 
 def _ready(workers: list[_Worker], time_limit: float) -> list[int]:
-    """The workers that have answered, died or run out of time."""
+    """The workers that have answered, died or run out of time; there may be none yet."""
     busy = {worker.pipe: index for index, worker in enumerate(workers) if worker.path is not None}
-    soonest = min(workers[index].asked for index in busy.values()) + time_limit
+    soonest = min(workers[index].due for index in busy.values())
     answered = {busy[pipe] for pipe in wait(list(busy), max(soonest - time.monotonic(), 0)) if isinstance(pipe, Connection)}
-    late = {index for index in busy.values() if time.monotonic() >= workers[index].asked + time_limit}
+    late = {index for index in busy.values() if _is_late(workers[index], time_limit)}
     return sorted(answered | late)
+
+
+def _is_late(worker: _Worker, time_limit: float) -> bool:
+    """Whether it has had its seconds; if not yet, `due` is when it can have had them."""
+    now, used = time.monotonic(), _used(worker)
+    if now < worker.due:
+        return False
+    if used is None or worker.used is None or Witness.DYNAMIC in worker.options.witnesses:
+        return True
+    left = min(time_limit - (used - worker.used), worker.asked + PATIENCE * time_limit - now)
+    worker.due = now + left
+    return left <= 0
+
+
+def _used(worker: _Worker) -> float | None:
+    """Seconds of the processor that a worker has used; None where the system does not tell."""
+    try:
+        with open(f"/proc/{worker.process.pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _collect(worker: _Worker, time_limit: float) -> Answered | None:
@@ -137,9 +164,9 @@ def _collect(worker: _Worker, time_limit: float) -> Answered | None:
     return None
 
 
-def _again(fresh: _Worker, failed: _Worker) -> None:
+def _again(fresh: _Worker, failed: _Worker, time_limit: float) -> None:
     assert failed.path is not None
-    _ask(fresh, failed.path, failed.options)
+    _ask(fresh, failed.path, failed.options, time_limit)
     fresh.began = failed.began
 
 

@@ -12,7 +12,10 @@ from pgolf_check.corpus.worker import Refused
 
 
 def play(pipe: Connection) -> None:
-    """`die` ends the process and `sleep` never answers, both only while the source is asked for; `gone` always ends it."""
+    """`die` ends the process, `sleep` and `work` never answer, all only while the source is asked for; `gone` always ends it.
+
+    `nap` answers late, without having worked.
+    """
     while True:
         try:
             path, options = pipe.recv()
@@ -23,6 +26,10 @@ def play(pipe: Connection) -> None:
             os.kill(os.getpid(), signal.SIGSEGV)
         if path.startswith("sleep") and not told:
             time.sleep(600)
+        if path.startswith("nap"):
+            time.sleep(1.5)
+        while path.startswith("work") and not told:
+            pass
         pipe.send(Refused(f"{path}: {told or 'judged'}"))
 
 
