@@ -87,7 +87,7 @@ def define_class(m: Machine, node: ir.Class, scope: Scope, execute: Callable[...
     cls = Class(node.name, tuple(bases), tuple(external), body.names)
     body.instance_class = cls
     execute(m, node.body, body)
-    cls.frozen = cls.frozen or any(base.frozen for base in bases) or any(_freezes(d) for d in node.decorators)
+    cls.frozen = cls.frozen or any(base.frozen for base in bases) or any(_freezes(m, d, scope) for d in node.decorators)
     cls.fields = tuple(s.target.id for s in node.body if type(s) is ir.Annotated and type(s.target) is ir.Name)
     _made_class(m, cls, named)
     value = cls
@@ -124,11 +124,11 @@ def _torch_functions(m: Machine, cls: Class) -> None:
         m.not_followed("every torch function is replaced by __torch_function__ of a class")
 
 
-def _freezes(decorator: ir.Node) -> bool:
+def _freezes(m: Machine, decorator: ir.Node, scope: Scope) -> bool:
     """Whether a decorator reads like `dataclass(frozen=True)`."""
-    return type(decorator) is ir.Call and any(
-        a.keyword == "frozen" and type(a.value) is ir.Const and a.value.value is True for a in decorator.args
-    )
+    from pgolf_check.static.expressions import evaluate
+
+    return type(decorator) is ir.Call and any(a.keyword == "frozen" and evaluate(m, a.value, scope) is True for a in decorator.args)
 
 
 def call(m: Machine, func: Value, args: tuple[Value, ...], keywords: dict[str, Value], scope: Scope | None = None) -> Value:

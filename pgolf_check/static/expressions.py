@@ -96,7 +96,7 @@ def lookup_scope(scope: Scope, name: str) -> Scope:
 
 def refine(m: Machine, test: ir.Node, scope: Scope, holds: bool) -> None:
     """Narrow a name that was compared with None, or tested bare, to the options that fit the branch."""
-    name, keep = _tested(test, holds)
+    name, keep = _tested(test, scope, holds)
     if name is None:
         return
     value = lookup(scope, name)
@@ -107,19 +107,27 @@ def refine(m: Machine, test: ir.Node, scope: Scope, holds: bool) -> None:
         m.heap.put_item(scope.names, name, kept[0] if len(kept) == 1 else Choice(kept))
 
 
-def _tested(test: ir.Node, holds: bool) -> tuple[str | None, Callable[[Value], bool]]:
+def _tested(test: ir.Node, scope: Scope, holds: bool) -> tuple[str | None, Callable[[Value], bool]]:
     if type(test) is ir.Unary and test.op == "not":
-        return _tested(test.operand, not holds)
+        return _tested(test.operand, scope, not holds)
     if type(test) is ir.Name:
         return test.id, (lambda v: truth(v) is not False) if holds else (lambda v: truth(v) is not True)
-    if type(test) is ir.Compare and type(test.left) is ir.Name and test.ops in (("is",), ("is not",)):
-        right = test.rights[0]
-        if type(right) is ir.Const and right.value is None:
-            wants_none = (test.ops == ("is",)) == holds
-            return test.left.id, lambda v: (v is None) == wants_none
+    if (
+        type(test) is ir.Compare
+        and type(test.left) is ir.Name
+        and test.ops in (("is",), ("is not",))
+        and _is_none(test.rights[0], scope)
+    ):
+        wants_none = (test.ops == ("is",)) == holds
+        return test.left.id, lambda v: (v is None) == wants_none
     if type(test) is ir.Bool and test.op == "and" and holds:
-        return _tested(test.values[0], holds)
+        return _tested(test.values[0], scope, holds)
     return None, lambda v: True
+
+
+def _is_none(node: ir.Node, scope: Scope) -> bool:
+    """Whether an operand is None, or a name for it."""
+    return node.value is None if type(node) is ir.Const else type(node) is ir.Name and lookup(scope, node.id) is None
 
 
 def _const(m: Machine, node: ir.Const, scope: Scope) -> Value:

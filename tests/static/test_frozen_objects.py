@@ -52,6 +52,7 @@ TRAIN = """
 """
 PLAN = "def starts(count):\n    return range(0, count - 1024, 1024)\n"
 FROZEN = "\n@dataclasses.dataclass(frozen=True, slots=True)\nclass Window:\n    first: int\n    end: int\n"
+HOISTED = "\nYES = True\n" + FROZEN.replace("True", "YES").lstrip()
 NAMED = "\nclass Window(NamedTuple):\n    first: int\n    end: int\n"
 
 
@@ -66,7 +67,7 @@ def failing(record: str, acts: str, epochs: int) -> set[str]:
     return {answer.rule for answer in answers if answer.status is Status.FAIL}
 
 
-@pytest.mark.parametrize("record", [FROZEN, NAMED], ids=["dataclass", "named tuple"])
+@pytest.mark.parametrize("record", [FROZEN, HOISTED, NAMED], ids=["dataclass", "dataclass by a named constant", "named tuple"])
 class TestWindowsAsRecords:
     def test_a_chunk_that_is_scored_before_it_is_trained_on_passes(self, record: str) -> None:
         assert failing(record, SCORE + TRAIN, 1) == set()
