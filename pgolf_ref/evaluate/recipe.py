@@ -46,30 +46,43 @@ def adapted_score(model: GPT, ledger: ScoringLedger, config: Config, world: Worl
     """Score the stream of a ledger with a model, or with adapters, that learn from what is scored; the model is changed."""
     if config.ttt.hash_rows:
         model.embedding.add_evaluation_hash(config.ttt.hash_rows)
-    if config.ttt.lora.rank or config.ttt.phases:
+    if config.ttt.lora.rank:
         return _score_documents(model, ledger, config, world)
+    if config.ttt.phases:
+        return _score_windows_in_phases(model, ledger, config, world)
     chunks = split_into_chunks(_windows(ledger, config, config.evaluate.stride), config.ttt.chunk_tokens)
     return evaluate_score_first(model, ledger, chunks, _scoring(config), config.ttt, config.data.seq_len, world)
 
 
 def _score_documents(model: GPT, ledger: ScoringLedger, config: Config, world: World) -> Score:
-    """With adapters, or phases between which the weights learn, or both."""
+    """With an adapter for each document, and phases between which the weights learn, if the recipe has any."""
     found = documents(ledger.inputs(0, len(ledger)).numpy())
-    length, lora, scoring = config.data.seq_len, config.ttt.lora, _scoring(config)
 
-    def score(part: Range) -> None:
-        inside = [each for each in found if part[0] <= each[0] < part[1]]
-        if lora.rank:
-            score_documents(model, ledger, inside, lora, length, world)
-        else:
-            windows = [window for window in _windows(ledger, config, config.evaluate.stride) if part[0] <= window.first < part[1]]
-            score_chunk(model, ledger, windows, scoring, world)
-            count_chunk(ledger, windows, scoring)
+    def score(own: Sequence[Range]) -> None:
+        score_documents(model, ledger, own, config.ttt.lora, config.data.seq_len, world)
 
     def learn(scored: Tensor) -> None:
-        train_in_chunks(model, scored, config.ttt, length, world)
+        train_in_chunks(model, scored, config.ttt, config.data.seq_len, world)
 
-    return evaluate_in_phases(ledger, split_into_phases(found, config.ttt.phases), score, learn)
+    phases = split_into_phases(found, config.ttt.phases)
+    parts = [(end, [each for each in found if first <= each[0] < end]) for first, end in phases]
+    return evaluate_in_phases(ledger, parts, score, learn)
+
+
+def _score_windows_in_phases(model: GPT, ledger: ScoringLedger, config: Config, world: World) -> Score:
+    """With phases between which the weights learn."""
+    scoring, windows = _scoring(config), _windows(ledger, config, config.evaluate.stride)
+
+    def score(own: Sequence[Window]) -> None:
+        score_chunk(model, ledger, own, scoring, world)
+        count_chunk(ledger, own, scoring)
+
+    def learn(scored: Tensor) -> None:
+        train_in_chunks(model, scored, config.ttt, config.data.seq_len, world)
+
+    phases = split_into_phases(documents(ledger.inputs(0, len(ledger)).numpy()), config.ttt.phases)
+    parts = [(end, [each for each in windows if first <= each.first < end]) for first, end in phases]
+    return evaluate_in_phases(ledger, parts, score, learn)
 
 
 def _windows(ledger: ScoringLedger, config: Config, stride: int) -> Sequence[Window]:

@@ -7,6 +7,7 @@ nothing that the ledger has not released as scored; the last chunk is not traine
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from pgolf_ref.evaluate.score import Scoring, count_chunk, score_chunk
 from pgolf_ref.evaluate.windows import Window
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.registry import Group, registry
+
+Item = TypeVar("Item")  # a document or a window
 
 
 def evaluate_score_first(
@@ -43,11 +46,14 @@ def evaluate_score_first(
 
 
 def evaluate_in_phases(
-    ledger: ScoringLedger, parts: Sequence[Range], score: Callable[[Range], None], learn: Callable[[Tensor], None]
+    ledger: ScoringLedger,
+    parts: Sequence[tuple[int, Sequence[Item]]],
+    score: Callable[[Sequence[Item]], None],
+    learn: Callable[[Tensor], None],
 ) -> Score:
-    """Score a stream part by part; between two parts, learn from all that is scored so far."""
-    for first, end in parts:
-        score((first, end))
+    """Score a stream part by part, each its end and its documents or windows; between two, learn from all that is scored so far."""
+    for end, own in parts:
+        score(own)
         if end < len(ledger):
             learn(ledger.scored_tokens(1, end))
     return ledger.total()

@@ -43,10 +43,15 @@ def test_a_twin_is_caught_with_its_rule(script: str, tmp_path: Path, twin: dict[
     assert report.verdict is (Verdict.REVIEW if "severity" in twin else Verdict.ILLEGAL)
 
 
-def test_the_bundle_of_a_record_stack_is_clean(tmp_path: Path) -> None:
-    """Packed: calibration, test-time training and all. Each rule that the source can decide is decided."""
-    (tmp_path / "train_gpt.py").write_text(bundle(load_recipe("sp8192"), pack=True), encoding="utf-8")
-    (tmp_path / "README.md").write_text("a record stack", encoding="utf-8")
+PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "ttt.lora.chunk_tokens=6")
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> None:
+    """A record stack with calibration and test-time training, packed; and adapters with phases between which the weights learn."""
+    script = bundle(load_recipe("sp8192"), pack=True) if pack else readable(brisk(*PHASES))
+    (tmp_path / "train_gpt.py").write_text(script, encoding="utf-8")
+    (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
     assert report.verdict is Verdict.CLEAN, [judged.finding.message for judged in report.findings]
     assert {answer.rule for answer in report.answers if answer.status is Status.PASS} >= {twin["rule"] for twin in TWINS}
