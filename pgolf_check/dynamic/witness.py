@@ -46,7 +46,7 @@ def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: b
     for trial in _trials(submission, declared, run):
         trials.append(trial)
         found = DynamicFacts(submission.entry, tuple(trials), run.layers)
-        if trial.ran is None or (found.evidence is not None and found.evidence.convicts()):
+        if found.problem or (found.evidence is not None and found.evidence.convicts()):
             break
     return found
 

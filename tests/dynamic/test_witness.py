@@ -22,6 +22,7 @@ from pgolf_check.dynamic.shard import Layout, draw
 from pgolf_check.errors import UserError
 from pgolf_check.model import Severity, Witness
 from pgolf_check.static.facts import StaticFacts, StaticRun
+from pgolf_check.submission.model import Script
 
 
 def test_a_script_that_cannot_be_run_is_undecided_and_says_why(tmp_path: Path) -> None:
@@ -109,3 +110,21 @@ def test_rates_of_adapters_are_raised_from_what_is_declared_or_the_default() -> 
     assert of_roles(source) == {"TTT_LORA_LR": pytest.approx(0.05)}
     assert of_roles(source, Declared({"TTT_LORA_LR": "1e-4"})) == {"TTT_LORA_LR": pytest.approx(0.005)}
     assert of_roles('os.environ.get("TTT_LORA_LR", rate)') == {"TTT_LORA_LR": 0.05}
+
+
+@pytest.mark.parametrize(("states", "made"), [((), 1), ((0,), 3), ((0, 2), 3)])
+def test_later_probes_are_made_if_the_first_stated_a_loss(
+    states: tuple[int, ...], made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Probe] = []
+
+    def stated(script: str, files: object, which: Probe, run: object, first: Configuration) -> Trial:
+        tried.append(which)
+        ran = len(tried) - 1 in states
+        return Trial(which, first if ran else None, (Stated(1, 7.0, Evidence(-1.0)),) if ran else (), ("odd shape",))
+
+    monkeypatch.setattr(witness, "_controlled", lambda allow_weak: None)
+    monkeypatch.setattr(witness, "try_script", stated)
+    text = "np.add.at(counts, keys, 1)\n"
+    found = witness.probe(submission(scripts={"train_gpt.py": Script("train_gpt.py", len(text), text)}))
+    assert tried == list(Probe)[:made] and len(found.ran) == len(states)
