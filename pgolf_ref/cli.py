@@ -225,6 +225,18 @@ def evaluate(
 
 
 @cli.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--losses", type=click.Path(path_type=Path), help="The .npz file of `evaluate --losses`: tell where the losses lie.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def inspect(artifact: Path, losses: Path | None, form: str) -> None:
+    """Tell what an artifact holds: rank, condition and outliers of its matrices, ranges of its gates."""
+    from pgolf_ref import inspection
+
+    found = inspection.inspected(artifact, losses)
+    click.echo(inspection.as_json(found) if form == "json" else inspection.as_text(found))
+
+
+@cli.command()
 @click.option("--recipe", required=True, help="The baseline: name of a recipe, or a .toml file.")
 @click.option("--toggles", "toggles_file", type=click.Path(path_type=Path), required=True, help="TOML file of [[toggle]] tables.")
 @click.option("--seeds", default="42,314,999", show_default=True, help="One run per toggle and seed.")
