@@ -1,9 +1,10 @@
 """What the dynamic witness finds on labelled submissions: by rule, why scripts do not run, the time, its power. Writes bench/dynamic.md.
 
     pgolf-check corpus LIST --witness dynamic --format jsonl > RESULTS
-    python -m bench.dynamic RESULTS --labels labels.jsonl --paths paths.json [--jobs N]
+    python -m bench.dynamic RESULTS [LATER ...] --labels labels.jsonl --paths paths.json [--jobs N]
 
-LABELS and PATHS are those of bench/accuracy.py; a result without a label is left out. A script *ran* if it stated a loss. The power is
+LABELS and PATHS are those of bench/accuracy.py; a result without a label is left out. LATER results, of scripts that were run again after a
+change of the witness, replace the earlier ones, and the page counts them. A script *ran* if it stated a loss. The power is
 computed from the bounds that the witness uses, and checked by drawing the losses of a scorer that knows a share of the tokens.
 """
 
@@ -46,23 +47,25 @@ Case = tuple[dict[str, Any], Answer]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--paths", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2, help="how many the results were made by")
     args = parser.parse_args()
-    answers = {answer["path"]: answer for answer in map(json.loads, args.results.read_text().splitlines())}
+    first, *later = [{answer["path"]: answer for answer in map(json.loads, path.read_text().splitlines())} for path in args.results]
+    again = {path: answer for results in later for path, answer in results.items()}
+    answers = {**first, **again}
     rows = labelled(args.labels, args.paths, "static", None)
     cases = [(row, answers[path]) for row, path in rows if path in answers]
-    RESULT.write_text("\n".join(document(cases, args.jobs)) + "\n", encoding="utf-8")
+    RESULT.write_text("\n".join(document(cases, args.jobs, len(again))) + "\n", encoding="utf-8")
 
 
-def document(cases: Sequence[Case], jobs: int) -> Iterator[str]:
-    """The lines of bench/dynamic.md."""
+def document(cases: Sequence[Case], jobs: int, again: int = 0) -> Iterator[str]:
+    """The lines of bench/dynamic.md; `again` scripts were run a second time."""
     yield "# What the dynamic witness finds\n"
     yield (
         f"Commands: `pgolf-check corpus LIST --witness dynamic --jobs {jobs} --format jsonl > RESULTS`, then `python -m bench.dynamic RESULTS "
-        f"--labels labels.jsonl --paths paths.json`. {len(cases)} labelled scripts, on two CPU cores that others used, too. It convicts at "
+        f"--labels labels.jsonl --paths paths.json`. {len(cases)} labelled scripts, on two CPU cores that others used, too{f'; {again} of them were run again after a change of the witness' if again else ''}. It convicts at "
         f"alpha = {ALPHA:g} and never acquits.\n"
     )
     yield from _totals(cases)
