@@ -71,8 +71,6 @@ class TensorDescriptor:
 
 
 def load(pointer: Any, mask: Any = None, other: Any = 0, **_: Any) -> Block:
-    if isinstance(pointer, TensorDescriptor):
-        return pointer.load(mask)
     if mask is None:
         return block(pointer.base[np.asarray(pointer.offsets)])
     inside = np.broadcast_to(mask, np.shape(pointer.offsets))
@@ -211,7 +209,7 @@ def install() -> None:
     hints = dict.fromkeys(("multiple_of", "max_contiguous", "assume", "static_assert", "debug_barrier"), lambda x=None, *_: x)
     known: dict[str, Any] = {
         **MATHEMATICS, **SHAPES, **TYPES, **programs, **hints, "load": load, "store": store, "cdiv": _cdiv, "range": _steps,
-        "static_range": _steps, "load_tensor_descriptor": load, "make_block_ptr": None,
+        "static_range": _steps,
     }  # fmt: skip
     vars(language).update(known, math=types.SimpleNamespace(**MATHEMATICS))
     libdevice = types.SimpleNamespace(**MATHEMATICS)
