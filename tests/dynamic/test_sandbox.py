@@ -41,3 +41,8 @@ def test_a_command_that_does_not_start_is_an_error_of_ours() -> None:
 def test_the_wall_clock_ends_a_job() -> None:
     outcome = python("import time; time.sleep(60)", Limits(wall_s=0.3))
     assert outcome.ended is Ending.WALL and outcome.status is None
+
+
+def test_a_job_lies_as_deep_as_a_submission_in_its_repository() -> None:
+    outcome = python("import pathlib; print(len(pathlib.Path('train_gpt.py').resolve().parents))")
+    assert int(outcome.stdout) >= 4

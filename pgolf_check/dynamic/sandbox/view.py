@@ -11,7 +11,8 @@ from pgolf_check.dynamic.sandbox.interpreter import interpreter_paths
 from pgolf_check.dynamic.sandbox.job import Job, SandboxError
 from pgolf_check.dynamic.sandbox.staging import Staged
 
-WORK, HOME, TEMPORARY, INSIDE = "/job", "/home/job", "/tmp", "/.sandbox"
+WORK, HOME, TEMPORARY, INSIDE = "/job/records/track/submission", "/home/job", "/tmp", "/.sandbox"
+"""A job lies as deep as a submission in its repository: scripts count the folders above their own."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 CPUS = "/sys/devices/system/cpu"
