@@ -42,6 +42,8 @@ from pgolf_check.static.records import (
 )
 from pgolf_check.static.values import Data, ModuleScope, Scope, Value, viewed
 
+PARAMETER = "parameter"
+"""The name of the state of a parameter of its own."""
 MAX_DEPTH = 48
 MAX_STEPS = 1_500_000
 
@@ -101,6 +103,8 @@ class Machine:
         self.constructing: list[State] = []
         self.reports: list[Reported] = []
         self.updates: list[Update] = []
+        self.gradients: set[Update] = set()
+        """Gradients as values: where one is written into a state, the write is the update."""
         self.scores: list[Score] = []
         self.choosing: list[Best] = []
         """Conditions under which we are that compare scores of the same targets."""
@@ -184,10 +188,23 @@ class Machine:
             self.heap.put(state, "derived", state.derived | flow)
         return flow
 
+    def gradient(self, flow: Deps, of: State | None) -> Deps:
+        """A gradient of a state as a value: what is computed with it has learnt from its tokens, although no state was written."""
+        reads = reads_of(flow)
+        if not reads:
+            return flow
+        how = "gradient" if self.trained else "training"
+        loops = self.iterations()
+        made = loops if of is None else of.made
+        step = Update(next(self._order), PARAMETER, reads, self.here(), loops, how, self.stack(), edges=edges_of(flow), made=made)
+        self.acts += 1
+        self.gradients.add(step)
+        return flow | {step}
+
     def update(self, state: State, deps: Deps, how: str) -> None:
         """A write carries `deps` into a state."""
         reads = reads_of(deps)
-        updates = updates_of(deps)
+        updates = updates_of(deps) - self.gradients
         fresh = updates - state.seen
         self.acts += bool(reads or updates)
         how = self._path(state, reads, how)
@@ -225,7 +242,7 @@ class Machine:
         """A part of a state (all of it if `leaf` is None) is set to a value with the given dependencies."""
         self.acts += 1
         fresh = state.leaves if leaf is None else state.fresh | {leaf}
-        carried = updates_of(deps)
+        carried = updates_of(deps) - self.gradients
         if leaf is None or fresh >= state.leaves:
             self.heap.put(state, "seen", carried)
             self.heap.put(state, "made", self.iterations())
@@ -330,7 +347,7 @@ class Machine:
 
     def parameter(self, deps: Deps = NO_DEPS, rows: int | None = None) -> Data:
         """A new parameter: of the module under construction, else a state of its own."""
-        state = self.constructing[-1] if self.constructing else self.new_state("parameter")
+        state = self.constructing[-1] if self.constructing else self.new_state(PARAMETER)
         state.rows = rows
         leaf = self.identity()
         self.heap.put(state, "leaves", state.leaves | {leaf})

@@ -45,7 +45,7 @@ def get_attribute(m: Machine, value: Value, name: str) -> Value:
     if kind is External:
         return _external_attribute(value, name)
     if kind is Data:
-        return data_attribute(value, name)
+        return data_attribute(m, value, name)
     if kind is Choice:
         result: Value = NO_REST
         for option in value.options:
@@ -124,11 +124,11 @@ def _from_class(m: Machine, value: Instance, found: Instance) -> Value:
     return found if got is NO_CONST else got
 
 
-def data_attribute(value: Data, name: str) -> Value:
+def data_attribute(m: Machine, value: Data, name: str) -> Value:
     if name in ALIAS_ATTRIBUTES:
         return alias(value)
     if name == "grad":
-        return Data(value.owner.grad if value.owner is not None else NO_DEPS)
+        return Data(m.gradient(value.owner.grad, value.owner) if value.owner is not None else NO_DEPS)
     if name in PLAIN_ATTRIBUTES:
         return Data(tags=value.tags, scalar=True)
     return Method(value, name)

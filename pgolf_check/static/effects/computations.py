@@ -162,7 +162,10 @@ def _where(m: Machine, args: Args, keywords: Keywords) -> Value:
 
 
 def _autograd(m: Machine, args: Args, keywords: Keywords) -> Value:
-    flow = m.differentiate(deps_of(args[0]) if args else NO_DEPS)
+    inputs = args[1] if len(args) > 1 else keywords.get("inputs")
+    parts = elements(m, inputs) if type(inputs) is Sequence else (inputs,)
+    owner = next((part.owner for part in parts if type(part) is Data and part.owner is not None), None)
+    flow = m.gradient(m.differentiate(deps_of(args[0]) if args else NO_DEPS), owner)
     return Sequence("tuple", (), Data(flow), True)
 
 
