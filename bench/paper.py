@@ -261,7 +261,7 @@ def times(judged: Sequence[Judged], measured: Sequence[Measured], run: Ran) -> l
         ("the same, sum", f"{sum(every):.0f}"),
         (f"packing a script in every way ({len(packing):,}), median", f"{share(packing, 0.5):.2f}"),
         ("the same, longest", f"{max(packing, default=0.0):.2f}"),
-        (f"all submissions, {run.jobs} workers on a machine shared with other work, from start to end", f"{run.seconds:.0f}"),
+        (f"all submissions, {run.jobs} workers, from start to end", f"{run.seconds:.0f}"),
     ]
 
 
