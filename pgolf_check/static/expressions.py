@@ -94,6 +94,9 @@ def lookup_scope(scope: Scope, name: str) -> Scope:
     return scope
 
 
+IDENTITY = (("is",), ("is not",))
+
+
 def refine(m: Machine, test: ir.Node, scope: Scope, holds: bool) -> None:
     """Narrow a name that was compared with None, or tested bare, to the options that fit the branch."""
     name, keep = _tested(test, scope, holds)
@@ -112,12 +115,7 @@ def _tested(test: ir.Node, scope: Scope, holds: bool) -> tuple[str | None, Calla
         return _tested(test.operand, scope, not holds)
     if type(test) is ir.Name:
         return test.id, (lambda v: truth(v) is not False) if holds else (lambda v: truth(v) is not True)
-    if (
-        type(test) is ir.Compare
-        and type(test.left) is ir.Name
-        and test.ops in (("is",), ("is not",))
-        and _is_none(test.rights[0], scope)
-    ):
+    if type(test) is ir.Compare and test.ops in IDENTITY and type(test.left) is ir.Name and _is_none(test.rights[0], scope):
         wants_none = (test.ops == ("is",)) == holds
         return test.left.id, lambda v: (v is None) == wants_none
     if type(test) is ir.Bool and test.op == "and" and holds:

@@ -193,8 +193,7 @@ class Machine:
         reads = reads_of(flow)
         if not reads:
             return flow
-        how = "gradient" if self.trained else "training"
-        loops = self.iterations()
+        loops, how = self.iterations(), self._step()
         made = loops if of is None else of.made
         step = Update(next(self._order), PARAMETER, reads, self.here(), loops, how, self.stack(), edges=edges_of(flow), made=made)
         self.acts += 1
@@ -232,7 +231,11 @@ class Machine:
         derived = [read.region for read in reads_of(state.derived)]
         if how == "write" and reads and all(any(read.region.inside(region) for region in derived) for read in reads):
             how = "gradient"
-        return "training" if how == "gradient" and not self.trained else how
+        return self._step() if how == "gradient" else how
+
+    def _step(self) -> str:
+        """What a step on tokens is called: the first training of a run is no adaptation."""
+        return "gradient" if self.trained else "training"
 
     def _known(self, state: State, reads: frozenset[Read], how: str) -> bool:
         here = self.here()
