@@ -15,10 +15,11 @@ from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.local_code import local_files
 from pgolf_check.rules.runs import is_record
 from pgolf_check.rules.source import reading
-from pgolf_check.rules.words import may_hold
+from pgolf_check.rules.words import may_hold, words
 from pgolf_check.static import ir
 from pgolf_check.static.walk import dotted, library_name, walk
 from pgolf_check.submission.model import Submission
+from pgolf_check.submission.processes import may_start
 
 CODE = "D106"
 FETCHES = re.compile(
@@ -34,7 +35,6 @@ COMMAND = re.compile(
 
 PROCESS = frozenset(
     (
-        "subprocess",
         "system",
         "popen",
         *(f"{verb}{form}" for verb in ("exec", "spawn") for form in "l le lp lpe v ve vp vpe".split()),
@@ -74,7 +74,10 @@ def _of_script(facts: Facts, submission: Submission, path: str) -> Iterator[Find
 
 
 def _may_fetch(text: str) -> bool:
-    return may_hold(text, NAMED) or (may_hold(text, PROGRAMS) and may_hold(text, PROCESS))
+    names = words(text)
+    if not names.isdisjoint(NAMED):
+        return True
+    return (may_start(text) or not names.isdisjoint(PROCESS)) and may_hold(text, PROGRAMS)
 
 
 def _fetches(call: ir.Call, bound: dict[str, str]) -> str:

@@ -91,9 +91,9 @@ class RunReader:
                 self.cuts.pop(0)
                 if self.run.started:
                     self._begin(number)
-            line, column = grammar.without_prefix(raw[:LINE])
-            if line:
-                self._line(line, Location(self.path, number, column))
+            text, column = grammar.without_prefix(raw[:LINE])
+            if text:
+                self._line(grammar.Line(text, Location(self.path, number, column)))
                 self.run.last = number
             else:
                 self.in_dump = False
@@ -103,30 +103,30 @@ class RunReader:
         self.done.append(self.run)
         self.run = _Builder(self.path, number)
 
-    def _line(self, line: str, place: Location) -> None:
-        if grammar.DUMP_HEADER.match(line):
+    def _line(self, line: grammar.Line) -> None:
+        if grammar.DUMP_HEADER.match(line.text):
             if self.run.started:
-                self._begin(place.line)
+                self._begin(line.place.line)
             self.in_dump = True
             return
-        self.in_dump = self.in_dump and not self.run.started and not RULER.match(line)
-        entry = grammar.DUMP_LINE.match(line) if self.in_dump else None
+        self.in_dump = self.in_dump and not self.run.started and not RULER.match(line.text)
+        entry = grammar.DUMP_LINE.match(line.text) if self.in_dump else None
         if entry:
             self.run.config.setdefault(entry[1].lower(), entry[2].strip())
-        if not self._step(line, place):
-            self._settings(line, place)
-            self._results(line, place)
+        if not self._step(line):
+            self._settings(line)
+            self._results(line)
 
-    def _step(self, line: str, place: Location) -> bool:
+    def _step(self, line: grammar.Line) -> bool:
         stop = grammar.STOP.match(line)
-        if stop or (grammar.STOP_OTHER.search(line) and not grammar.CODE.search(line) and len(line) < 300):
-            self._stop(stop, place)
+        if stop or (grammar.STOP_OTHER.search(line) and not line.code and len(line.text) < 300):
+            self._stop(stop, line.place)
             return True
         found = grammar.step(line)
         if found is None:
             return False
         if found.number < self.run.last_step and found.number <= 10 < self.run.last_step:
-            self._begin(place.line)
+            self._begin(line.place.line)
         self.run.last_step = max(self.run.last_step, found.number)
         if self.run.facts.get("stop") is None:
             self.run.facts["steps"] = found.number
@@ -143,45 +143,43 @@ class RunReader:
         if stop and stop[2]:
             facts["steps"] = int(stop[2][:12])
 
-    def _settings(self, line: str, place: Location) -> None:
+    def _settings(self, line: grammar.Line) -> None:
         seed = grammar.SEED.match(line)
         if (seed or grammar.DATASET.match(line)) and self.run.started:
-            self._begin(place.line)
+            self._begin(line.place.line)
         facts = self.run.facts
         if seed:
             facts.setdefault("seed", int(seed[1][:12]))
-        if grammar.CODE.search(line):
-            return
-        if not self.run.started and grammar.FRAGMENTS.match(line):
-            for part in line.split():
+        if not self.run.started and grammar.FRAGMENTS.match(line.text) and not line.code:
+            for part in line.text.split():
                 name, _, value = part.partition(":")
                 if name.lower() not in NOT_SETTINGS:
                     self.run.config.setdefault(name.lower(), value)
-        for pattern, name, convert in _SETTINGS:
-            match = pattern.search(line)
-            if match:
+        for clue, name, convert in _SETTINGS:
+            match = clue.search(line)
+            if match and not line.code:
                 facts.setdefault(name, convert(next(g for g in match.groups() if g)))
 
-    def _results(self, line: str, place: Location) -> None:
+    def _results(self, line: grammar.Line) -> None:
         run = self.run
-        self._sizes(line, place)
+        self._sizes(line)
         total = grammar.TOTAL_EVAL.search(line)
         if total:
             run.facts["total_eval_seconds"] = grammar.seconds(total[1], "s")
         reserve = grammar.RESERVE.match(line)
         if reserve:
             run.facts["reserved_seconds"] = grammar.seconds(reserve[1], reserve[2])
-        if (calibrated := grammar.calibration(line, place)) is not None:
+        if (calibrated := grammar.calibration(line)) is not None:
             run.calibrations.append(calibrated)
-        elif (left_out := grammar.untimed(line, place)) is not None:
+        elif (left_out := grammar.untimed(line)) is not None:
             run.untimed.append(left_out)
-        elif (phase := grammar.phase(line, place)) is not None:
+        elif (phase := grammar.phase(line)) is not None:
             run.phases.append(phase)
-        if (counted := grammar.gates(line, place)) is not None:
+        if (counted := grammar.gates(line)) is not None:
             run.gates.append(counted)
-        run.finals.extend(grammar.finals(line, place))
+        run.finals.extend(grammar.finals(line))
 
-    def _sizes(self, line: str, place: Location) -> None:
+    def _sizes(self, line: grammar.Line) -> None:
         run = self.run
         model, code, total = (p.match(line) for p in (grammar.MODEL_BYTES, grammar.CODE_BYTES, grammar.TOTAL_BYTES))
         if model:
@@ -193,9 +191,9 @@ class RunReader:
             run.least("code_bytes", grammar.count(code[2]))
         elif total and total[1]:
             if run.least("total_bytes", grammar.count(total[2])):
-                run.facts["total_location"] = place
+                run.facts["total_location"] = line.place
         elif total:
-            run.raw_total = (grammar.count(total[2]), place)
+            run.raw_total = (grammar.count(total[2]), line.place)
 
 
 def _decimal(text: str) -> float | None:

@@ -7,19 +7,21 @@ A script that executes nothing, or in which the execution is incidental to a pro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pgolf_check.submission.model import Script
+from pgolf_check.submission.processes import may_start, places
 from pgolf_check.submission.text import decode_python
 from pgolf_check.submission.wrapper_run import Returned, program
 from pgolf_check.submission.wrapper_source import Statement, keeps_program, prologue, statements, trailing
 from pgolf_check.submission.wrapper_values import ROOT, Budget, Execution, OutOfBudget, Unknown, World
 
 EXECUTES = re.compile(r"\bexec\b|\brunpy\b|exec_module|\bmarshal\b|['\"]ex(?:ec)?['\"]")
-STARTS = re.compile(r"\bsubprocess\b|\bos\.(?:exec|system)|\bspawn")
-DECODES = re.compile(r"[ab]85decode|b64decode|unhexlify|fromhex|decompress|\bsys\.executable\b")
+WORDS = ("exec", "runpy", "marshal", "'ex'", '"ex"')
+"""With one of these begins whatever EXECUTES finds, but for a quote before the first."""
+DECODES = ("a85decode", "b85decode", "b64decode", "unhexlify", "fromhex", "decompress", "sys.executable")
 """Text that neither executes code, nor starts a process and decodes something or names Python, runs nothing but itself."""
 
 NESTED = 10
@@ -43,8 +45,8 @@ def unwrap(path: str, data: bytes, read: Read) -> Script:
 
 def _unwrap(path: str, text: str, read: Read, budget: Budget, nested: int) -> _Unwrapped:
     plain = _Unwrapped(text)
-    executes = EXECUTES.search(text) is not None
-    if not executes and not (STARTS.search(text) and DECODES.search(text)):
+    executes = _executes(text)
+    if not executes and not (_holds(text, DECODES) and may_start(text)):
         return plain
     body = statements(text, later_grammar=executes)
     if body is None:
@@ -62,6 +64,15 @@ def _unwrap(path: str, text: str, read: Read, budget: Budget, nested: int) -> _U
     if unknown is not None:
         return _Unwrapped(None, f"it executes code that could not be decoded: {unknown.reason or 'its value is not known'}")
     return _compose(path, body, (first, last), runs, world, nested, own=own, modules=modules)
+
+
+def _executes(text: str) -> bool:
+    """Whether a text may execute code; the pattern is tried at the plain words only, which are found fast."""
+    return any(EXECUTES.match(text, place) for word in WORDS for place in places(text, word))
+
+
+def _holds(text: str, words: Iterable[str]) -> bool:
+    return any(word in text for word in words)
 
 
 def _follow(world: World, body: list[Statement], place: str) -> tuple[int, int, str]:
