@@ -43,13 +43,16 @@ class Clue:
         self.words = words
 
     def search(self, line: Line) -> re.Match[str] | None:
-        return self.pattern.search(line.text) if self._may_fit(line) else None
+        for word in self.words:
+            if word in line.low:
+                return self.pattern.search(line.text)
+        return None
 
     def match(self, line: Line) -> re.Match[str] | None:
-        return self.pattern.match(line.text) if self._may_fit(line) else None
-
-    def _may_fit(self, line: Line) -> bool:
-        return any(word in line.low for word in self.words)
+        for word in self.words:
+            if word in line.low:
+                return self.pattern.match(line.text)
+        return None
 
 
 PREFIX = re.compile(
