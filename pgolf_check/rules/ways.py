@@ -40,14 +40,19 @@ def _of_run(run: StaticRun, rule: str, judge: Callable[[Traces], tuple[str, Cert
         judged = judge(by_kind(score))
         if judged is None or judged[2] in shown:
             continue
-        message, certainty, trace = judged
-        shown.add(trace)
-        yield Finding(
-            rule,
-            Witness.STATIC,
-            certainty if run.resolved or certainty is not Certainty.PROVEN else Certainty.LIKELY,
-            f"{message} (configuration: {run.source})",
-            (trace.location, score.location),
-            (Step(trace.location, message), *score.through, Step(score.location, "the tokens are scored"), report_step(claim)),
-            run.ceiling,
-        )
+        shown.add(judged[2])
+        yield way_finding(run, rule, claim, score, judged)
+
+
+def way_finding(run: StaticRun, rule: str, claim: Event, score: Event, judged: tuple[str, Certainty, Mixture]) -> Finding:
+    """The finding on a score of the claim: its message, how sure it is, and the trace that shows it."""
+    message, certainty, trace = judged
+    return Finding(
+        rule,
+        Witness.STATIC,
+        certainty if run.resolved or certainty is not Certainty.PROVEN else Certainty.LIKELY,
+        f"{message} (configuration: {run.source})",
+        (trace.location, score.location),
+        (Step(trace.location, message), *score.through, Step(score.location, "the tokens are scored"), report_step(claim)),
+        run.ceiling,
+    )

@@ -44,7 +44,7 @@ def analysis_cached(submission: Submission, analyse: Callable[[Submission], Stat
         submission.entry,
         sorted(submission.scripts.items()),
         submission.metadata.val_bpb if submission.metadata is not None else None,
-        [log.runs for log in submission.logs],
+        [(log.runs, log.embedded_source) for log in submission.logs],
         submission.commands,
         sorted((file.path, file.data) for file in submission.files if file.path.endswith(NATIVE)),
     )

@@ -14,6 +14,8 @@ from pgolf_check.submission.model import Command, Submission
 
 SETTING = re.compile(r"`([A-Z][A-Z0-9_]+)=([\w.+-]+)`")
 
+LOG = "log"
+"""The source of a configuration that a log prints."""
 LAUNCHER = {
     "RANK": "0",
     "LOCAL_RANK": "0",
@@ -50,7 +52,7 @@ def configurations(submission: Submission) -> tuple[Configuration, ...]:
     if command is None and not printed:
         return (default,)
     environment = {**LAUNCHER, **(command.environment if command is not None else {})}
-    source = "log" if printed else (command.location.path if command is not None else "defaults")
+    source = LOG if printed else (command.location.path if command is not None else "defaults")
     run = Configuration(source, environment, command.arguments if command is not None else (), printed)
     if run.key == default.key:
         return (default,)

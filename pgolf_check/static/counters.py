@@ -48,6 +48,11 @@ def _counted(value: Value, loop: int, number: int) -> Data:
     return Data(value.deps, within(value, loop, number), const=value.const, symbol=value.symbol, low=value.low, scalar=True)
 
 
+def _unbounded(number: Data) -> Data:
+    """A number without its upper bound: in a later iteration it may be above that."""
+    return Data(number.deps, number.tags, const=number.const, symbol=number.symbol, low=number.low, scalar=True)
+
+
 def within(value: Value, loop: int, number: int) -> Tags:
     """The tags of a number at the start of an iteration: what earlier iterations of this loop and inner ones chose is over."""
     return frozenset(tag for tag in tags_of(value) if tag[0] < loop) | {(loop, number)}
@@ -57,6 +62,9 @@ def widen(m: Machine, before: Delta, loop: int, number: int) -> None:
     """Forget the numbers and texts that the first iteration changed: later iterations see other ones."""
     for obj, name, item, old in list(before.values()):
         now = obj.get(name) if item else getattr(obj, name)
+        if item and type(now) is Data and now.high is not None and now is not old:
+            m.heap.put_item(obj, name, _unbounded(now))
+            continue
         was, known = constant(old), constant(now)
         if was is NO_CONST or known is NO_CONST or (type(was) is type(known) and was == known) or known is None or was is None:
             continue

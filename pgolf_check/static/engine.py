@@ -23,6 +23,7 @@ from pgolf_check.static.statements import run_block
 from pgolf_check.static.switches import named, switches
 from pgolf_check.static.values import ModuleScope
 from pgolf_check.submission.entry import programs_of
+from pgolf_check.submission.log_binding import without_foreign_logs
 from pgolf_check.submission.model import FinalLine, Submission
 
 RECURSION = 12_000
@@ -34,10 +35,16 @@ STEPS = ("training", "gradient")
 def analyse(submission: Submission) -> StaticFacts:
     """Run the entry script of a submission abstractly, once per configuration that matters.
 
-    A script that scores nothing when it is run by itself is judged through the program that uses it.
+    A script that scores nothing when it is run by itself is judged through the program that uses it. Logs that embed another program's
+    source tell nothing of what this one does: where there are some, it is judged without them as well.
     """
     with rare_collections():
-        return _through_program(submission, _analyse(submission))
+        facts = _through_program(submission, _analyse(submission))
+        own = without_foreign_logs(submission)
+        if own is submission:
+            return facts
+        apart = _through_program(own, _analyse(own))
+        return StaticFacts((*facts.runs, *apart.runs), tuple(dict.fromkeys((*facts.problems, *apart.problems))))
 
 
 def _through_program(submission: Submission, facts: StaticFacts) -> StaticFacts:

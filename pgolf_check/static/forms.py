@@ -92,7 +92,18 @@ class Form:
         born = data.born is not None, any(data.born is frame for frame in self.machine.frames)
         fixed = frozenset(d for d in data.deps if type(d) not in MOVING)
         const = NO_CONST if data.const is NO_CONST else (type(data.const), data.const)
-        own = (data.symbol, data.low, data.owner, data.leaf, data.tokens, data.parts, data.scalar, data.behind, data.marks)
+        own = (
+            data.symbol,
+            data.low,
+            data.high,
+            data.owner,
+            data.leaf,
+            data.tokens,
+            data.parts,
+            data.scalar,
+            data.behind,
+            data.marks,
+        )
         return "data", fixed, const, own, data.blank, data.rows, born, bool(data.bases)
 
 

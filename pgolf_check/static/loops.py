@@ -14,6 +14,7 @@ from functools import partial, reduce
 
 from pgolf_check.static import ir
 from pgolf_check.static.counters import begin, counters, widen
+from pgolf_check.static.effects.bounds import of_binary
 from pgolf_check.static.effects.sequences import elements, iterate, set_mapping
 from pgolf_check.static.effects.special import as_condition
 from pgolf_check.static.expressions import evaluate, truth
@@ -140,27 +141,30 @@ def _plan_range(m: Machine, bounds: tuple[Value, ...], guarded: bool) -> Plan:
     deps = deps_of(start) | deps_of(stop)
     fixed = first if isinstance(first, int) else NO_CONST
     base_tags = tags_of(start)
+    upwards = isinstance(stride, int) and stride > 0
+    bound = of_binary("-", stop, 1) if upwards else None
 
     def begin(tags: Tags) -> Value:
-        return Data(deps, tags | base_tags, const=fixed, scalar=True)
+        return _below(bound, Data(deps, tags | base_tags, const=fixed, scalar=True))
 
     def later(tags: Tags) -> Value:
-        low = first + 1 if isinstance(first, int) and isinstance(stride, int) and stride > 0 else None
-        return Data(deps, tags | base_tags, low=low, scalar=True)
+        return _below(
+            bound, Data(deps, tags | base_tags, low=first + 1 if upwards and isinstance(first, int) else None, scalar=True)
+        )
 
     def last(tags: Tags) -> Value:
-        return Data(
-            deps,
-            tags | base_tags,
-            symbol=_last_symbol(m, stop),
-            low=1 if isinstance(first, int) and first >= 0 else None,
-            scalar=True,
-        )
+        low = 1 if isinstance(first, int) and first >= 0 else None
+        return _below(bound, Data(deps, tags | base_tags, symbol=_last_symbol(m, stop), low=low, scalar=True))
 
     steps: list[Element] = [begin, later]
     if guarded and stride == 1:
         steps.append(last)
     return Plan(steps, False)
+
+
+def _below(bound: int | None, number: Data) -> Data:
+    number.high = bound
+    return number
 
 
 def _last_symbol(m: Machine, stop: Value) -> tuple[int, int] | None:
@@ -174,16 +178,19 @@ def _last_symbol(m: Machine, stop: Value) -> tuple[int, int] | None:
 def _plan_known_range(values: range, guarded: bool) -> Plan:
     count = len(values)
     if count <= 2:
-        return Plan([_number(v) if count > 1 else _fixed(v) for v in values], True)
-    middle: Element = lambda tags: Data(tags=tags, low=values[1] if values.step > 0 else None, scalar=True)  # noqa: E731
-    steps = [_number(values[0]), middle]
+        return Plan([_number(v, max(values)) if count > 1 else _fixed(v) for v in values], True)
+    greatest = max(values)
+    low = values[1] if values.step > 0 else None
+    middle: Element = lambda tags: _below(greatest, Data(tags=tags, low=low, scalar=True))  # noqa: E731
+    steps = [_number(values[0], greatest), middle]
     if guarded:
-        steps.append(_number(values[-1]))
+        steps.append(_number(values[-1], greatest))
     return Plan(steps, False)
 
 
-def _number(value: int) -> Element:
-    return lambda tags: Data(tags=tags, const=value, scalar=True)
+def _number(value: int, greatest: int) -> Element:
+    """A number of a range, the greatest of which bounds what the whole loop reads."""
+    return lambda tags: _below(greatest, Data(tags=tags, const=value, scalar=True))
 
 
 def _plan_sequence(m: Machine, sequence: Sequence) -> Plan:

@@ -147,6 +147,10 @@ class Trace(enum.StrEnum):
     """The rows of a parameter were exchanged."""
     CAPPED = "capped"
     """A stream was cut at a number that is written in the source."""
+    BOUNDED = "bounded"
+    """A part of a stream ends at a number at most, whatever the length of the stream."""
+    PLACED = "placed"
+    """A part of a stream begins at a place that is not known."""
     RANDOM = "random"
     """A random whole number."""
     SAMPLED = "sampled"
@@ -155,13 +159,13 @@ class Trace(enum.StrEnum):
 
 KEPT = frozenset((Trace.PREFILLED, Trace.AHEAD, Trace.OBSCURED, Trace.CARRIED, Trace.PACKED, Trace.PEER))
 """What a score keeps of its prediction."""
-OF_TARGETS = frozenset((Trace.CAPPED, Trace.SAMPLED))
+OF_TARGETS = frozenset((Trace.CAPPED, Trace.BOUNDED, Trace.SAMPLED))
 """What a score keeps of its targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A trace, and where it was left; `detail` is the number at which a stream was cut, or the state whose rows were exchanged."""
+    """A trace, and where it was left; `detail` is the number at which a stream or its part ends, or the state whose rows were exchanged."""
 
     trace: Trace
     location: Location

@@ -38,10 +38,11 @@ class Data:
     blank   zeros or unset memory so far, but for what its tags and dependencies tell
     born    the forward pass that made it
     rows    the first dimension of a new tensor, 1 if it has only one
+    high    an upper bound of a number
     """
 
     __slots__ = (
-        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born", "rows",
+        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born", "rows", "high",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class Data:
         self.blank = False
         self.born: object = None
         self.rows: int | None = None
+        self.high: int | None = None
 
 
 class Sequence:

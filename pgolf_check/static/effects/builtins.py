@@ -43,7 +43,9 @@ def _convert(kind: type) -> Callable[[Machine, Args, Keywords], Value]:
             return result if is_const(args[0]) else Data(deps_of(args[0]), tags_of(args[0]), const=result, scalar=True)
         value = args[0]
         if type(value) is Data:
-            return Data(deps_of(value), value.tags, symbol=value.symbol, low=value.low, tokens=value.tokens, scalar=True)
+            number = Data(deps_of(value), value.tags, symbol=value.symbol, low=value.low, tokens=value.tokens, scalar=True)
+            number.high = value.high
+            return number
         return Data(deps_of(value), tags_of(value), scalar=True)
 
     return convert

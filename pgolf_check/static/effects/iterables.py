@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pgolf_check.static.effects.bounds import of_greatest, of_least
 from pgolf_check.static.effects.mixtures import reduced
 from pgolf_check.static.effects.numbers import derived
 from pgolf_check.static.effects.scores import lowest, picked
@@ -120,11 +121,19 @@ def _extreme(m: Machine, args: Args, keywords: Keywords, pick: Callable[..., Val
 def _min(m: Machine, args: Args, keywords: Keywords) -> Value:
     values = args if len(args) > 1 else tuple(elements(m, args[0])) if args else ()
     result = _extreme(m, args, keywords, min)
-    return lowest(m, values, result) if type(result) is Data else result
+    return _bounded(lowest(m, values, result), of_least(values)) if type(result) is Data else result
 
 
 def _max(m: Machine, args: Args, keywords: Keywords) -> Value:
-    return _extreme(m, args, keywords, max)
+    result = _extreme(m, args, keywords, max)
+    return _bounded(result, of_greatest(args)) if type(result) is Data and len(args) > 1 else result
+
+
+def _bounded(number: Data, bound: int | None) -> Data:
+    """A new number with its upper bound; one that is known keeps to what it is."""
+    if number.const is NO_CONST:
+        number.high = bound
+    return number
 
 
 def _sorted(m: Machine, args: Args, keywords: Keywords) -> Value:

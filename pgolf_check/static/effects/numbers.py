@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from pgolf_check.static.effects.bounds import of_binary
 from pgolf_check.static.effects.mixing import carried, stopped
 from pgolf_check.static.effects.mixtures import divided, hashed
 from pgolf_check.static.effects.native import compared, weighed
@@ -120,7 +121,9 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         if result is not NO_CONST:
             if isinstance(left, CONSTANTS) and isinstance(right, CONSTANTS):
                 return result
-            return Data(deps_of(left) | deps_of(right), tags_of(left) | tags_of(right), const=result, scalar=True)
+            number = Data(deps_of(left) | deps_of(right), tags_of(left) | tags_of(right), const=result, scalar=True)
+            number.high = of_binary(op, left, right)
+            return number
     if op == "%" and (isinstance(a, str) or _is_text(left)):
         return format_percent(left, right)
     if op == "+" and (_is_text(left) or _is_text(right) or isinstance(a, str) or isinstance(b, str)):
@@ -141,6 +144,7 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         result.symbol = (left.symbol[0], left.symbol[1] + (b if op == "+" else -b))
         if left.low is not None:
             result.low = left.low + (b if op == "+" else -b)
+    result.high = of_binary(op, left, right)
     if result.deps:
         result.deps = _contested(m, op, left, right, result.deps)
     if op == "+" and not has_reads(result.deps):

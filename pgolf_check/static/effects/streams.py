@@ -5,20 +5,25 @@ from __future__ import annotations
 from pgolf_check.static.effects.mixtures import LONGEST_SHIFT
 from pgolf_check.static.machine import Machine
 from pgolf_check.static.records import NO_DEPS, Deps, Trace, Traced, has_reads, reads_of, traces, without
-from pgolf_check.static.values import Data, Sequence, Value, constant, deps_of
+from pgolf_check.static.values import NO_CONST, Data, Sequence, Value, constant, deps_of
 
 
 def chosen(m: Machine, data: Data, index: Value) -> Deps:
-    """What a subscript of a validation stream leaves in it: that it ends at a number, or that chance chose the part."""
+    """What a subscript of a validation stream leaves in it: that it ends at a number, that its place is not known, or that chance chose it."""
     if not data.tokens or not has_reads(data.deps):
         return NO_DEPS
     if traces(deps_of(index), Trace.RANDOM):
         return frozenset((Traced(Trace.SAMPLED, m.here()),))
-    end = constant(index.stop) if type(index) is slice and index.start in (None, 0) else None
-    whole = not any(read.region.iterations for read in reads_of(data.deps))
-    if isinstance(end, int) and end > LONGEST_SHIFT and whole:
+    if type(index) is not slice or any(read.region.iterations for read in reads_of(data.deps)):
+        return NO_DEPS
+    end = constant(index.stop)
+    if index.start in (None, 0) and isinstance(end, int) and end > LONGEST_SHIFT:
         return frozenset((Traced(Trace.CAPPED, m.here(), str(end)),))
-    return NO_DEPS
+    bound = index.stop.high if type(index.stop) is Data else None
+    if bound is not None and bound > LONGEST_SHIFT and not traces(data.deps, Trace.PLACED):
+        return frozenset((Traced(Trace.BOUNDED, m.here(), str(bound)),))
+    unknown = type(index.start) is Data and index.start.const is NO_CONST
+    return frozenset((Traced(Trace.PLACED, m.here()),)) if unknown else NO_DEPS
 
 
 def obscured(m: Machine, deps: Deps) -> Deps:
