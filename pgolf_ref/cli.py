@@ -227,13 +227,19 @@ def evaluate(
 @cli.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--losses", type=click.Path(path_type=Path), help="The .npz file of `evaluate --losses`: tell where the losses lie.")
+@click.option("--picture", type=click.Path(path_type=Path), help="With --losses: draw where they lie to this .png file.")
+@click.option("--log", type=click.Path(path_type=Path), help="The log of the run: tell its phases.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-def inspect(artifact: Path, losses: Path | None, form: str) -> None:
-    """Tell what an artifact holds: rank, condition and outliers of its matrices, ranges of its gates."""
-    from pgolf_ref import inspection
+def inspect(artifact: Path, losses: Path | None, picture: Path | None, log: Path | None, form: str) -> None:
+    """Tell what an artifact holds: rank, condition, outliers and rounding of its matrices, ranges of its gates."""
+    from pgolf_ref.inspection import pictures, report
 
-    found = inspection.inspected(artifact, losses)
-    click.echo(inspection.as_json(found) if form == "json" else inspection.as_text(found))
+    if picture is not None and losses is None:
+        raise click.UsageError("--picture draws losses; name a file of them with --losses")
+    found = report.inspected(artifact, losses, log)
+    if picture is not None:
+        pictures.draw(found.losses, picture)
+    click.echo(report.as_json(found) if form == "json" else report.as_text(found))
 
 
 @cli.command()

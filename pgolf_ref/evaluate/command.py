@@ -18,8 +18,9 @@ from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.vocabulary import vocabulary
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
-from pgolf_ref.evaluate.ledger import Score, ScoringLedger
-from pgolf_ref.evaluate.recipe import learns, score_windows, score_with_ttt
+from pgolf_ref.evaluate.ledger import Score
+from pgolf_ref.evaluate.observed import ObservedLedger
+from pgolf_ref.evaluate.recipe import adapted_score, learns, windowed_score
 from pgolf_ref.files import write_bytes, write_text
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
@@ -41,7 +42,7 @@ class Evaluation:
     """The passes of an artifact, the last of which is its claim, and the claim's ledger."""
 
     passes: tuple[Pass, ...]
-    ledger: ScoringLedger
+    ledger: ObservedLedger
     dataset: Dataset
     load_seconds: float
     budget_seconds: float
@@ -69,22 +70,23 @@ def evaluate_artifact(path: Path, config: Config, world: World, tell: Callable[[
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
         model.backend = chosen(config.run.attention, world.device.type, dtype, documents)
-    for name, score in _passes(model, dataset, config, world):
+    for name, score in _passes(model, config, world):
         tell(name, f"{len(dataset.validation) - 1:,} positions")
+        ledger = ObservedLedger(dataset.validation, dataset.byte_counts(), world)
         with clock.phase(name) as phase:
-            ledger = score()
+            score(ledger)
         passes.append(Pass(name, ledger.total(), phase.seconds))
     assert ledger is not None
     return Evaluation(tuple(passes), ledger, dataset, loading.seconds, config.evaluate.budget_seconds)
 
 
-def _passes(model: GPT, dataset: Dataset, config: Config, world: World) -> Iterator[tuple[str, Callable[[], ScoringLedger]]]:
+def _passes(model: GPT, config: Config, world: World) -> Iterator[tuple[str, Callable[[ObservedLedger], Score]]]:
     length, stride = config.data.seq_len, config.evaluate.stride
-    yield "chunked", lambda: score_windows(model, dataset, config, length, world)
+    yield "chunked", lambda ledger: windowed_score(model, ledger, config, length, world)
     if stride < length:
-        yield "sliding", lambda: score_windows(model, dataset, config, stride, world)
+        yield "sliding", lambda ledger: windowed_score(model, ledger, config, stride, world)
     if learns(config):
-        yield "test-time training", lambda: score_with_ttt(model, dataset, config, world)
+        yield "test-time training", lambda ledger: adapted_score(model, ledger, config, world)
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -120,12 +122,19 @@ def as_json(evaluation: Evaluation) -> str:
 
 
 def write_losses(evaluation: Evaluation, path: Path) -> None:
-    """The claim by position, as an .npz of `tokens` (uint16), `bytes` (int64) and `nats` (float64), from position 1 on."""
-    stream = evaluation.dataset.validation
+    """The claim by position, from position 1 on, as an .npz.
+
+    `tokens` (uint16), `bytes` (int64), `kinds` (uint8, of `vocabulary.Kind`), `nats` and `expected` (float64): the loss, and the entropy
+    of the distribution.
+    """
+    stream, ledger = evaluation.dataset.validation, evaluation.ledger
+    tokens = np.asarray(stream[1:])
     arrays = {
-        "tokens": np.asarray(stream[1:]),
+        "tokens": tokens,
         "bytes": evaluation.dataset.byte_counts().by_position(stream),
-        "nats": evaluation.ledger.losses(),
+        "kinds": vocabulary(evaluation.dataset.tokenizer).kinds[tokens],
+        "nats": ledger.losses(),
+        "expected": ledger.entropies(),
     }
     file = io.BytesIO()
     np.savez(file, **arrays)

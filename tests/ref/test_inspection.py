@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from toys import random_model, small
 
 from pgolf_ref.cli import main
 from pgolf_ref.data.pieces import BOS
-from pgolf_ref.inspection import figures_of, loss_groups, matrix_figures
+from pgolf_ref.data.vocabulary import Kind
+from pgolf_ref.inspection.losses import ARRAYS, loss_groups
+from pgolf_ref.inspection.weights import figures_of, matrix_figures
 from pgolf_ref.quant.artifact import export_model
 
 
@@ -33,18 +36,44 @@ def test_the_effective_rank_and_the_condition_of_known_matrices() -> None:
 
 def test_every_parameter_is_told_once() -> None:
     model = random_model(small())
-    matrices, vectors = figures_of(model)
+    matrices, vectors = figures_of(model, {})
     assert sorted(each.name for each in (*matrices, *vectors)) == sorted(name for name, _ in model.named_parameters())
 
 
-STREAMS = st.lists(st.tuples(st.sampled_from([BOS, 5, 6, 7]), st.integers(0, 9), st.floats(0, 20)), min_size=1, max_size=80)
+def test_the_cost_of_rounding_is_near_that_of_a_rounded_matrix() -> None:
+    weight = (
+        torch.randn(64, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.5, 2, 64)[:, None]
+    )
+    scales = weight.abs().amax(1) / 31
+    rounded = (weight / scales[:, None]).round() * scales[:, None]
+    found = matrix_figures("m", rounded, scales)
+    assert found.rounding == pytest.approx(float((rounded - weight).norm() / weight.norm()), rel=0.03)
+    assert matrix_figures("m", rounded).rounding is None
+
+
+STREAMS = st.lists(
+    st.tuples(
+        st.sampled_from([BOS, 5, 6, 7]),
+        st.integers(0, 9),
+        st.sampled_from([int(k) for k in Kind]),
+        st.floats(0, 20),
+        st.floats(0, 9),
+    ),
+    min_size=1,
+    max_size=80,
+)
+
+
+def interval(label: str) -> tuple[int, int]:
+    least, _, most = label.partition(" to ")
+    return int(least), int(most or least)
 
 
 @settings(max_examples=60, deadline=None)
 @given(STREAMS)
-def test_groups_of_losses_are_those_of_a_plain_count(rows: list[tuple[int, int, float]]) -> None:
-    tokens, sizes, nats = (np.array(column) for column in zip(*rows, strict=True))
-    found = loss_groups({"tokens": tokens, "bytes": sizes, "nats": nats})
+def test_groups_of_losses_are_those_of_a_plain_count(rows: list[tuple[int, int, int, float, float]]) -> None:
+    tokens, sizes, kinds, nats, expected = (np.array(column) for column in zip(*rows, strict=True))
+    found = loss_groups({"tokens": tokens, "bytes": sizes, "kinds": kinds, "nats": nats, "expected": expected})
     documents: list[list[int]] = [[]]
     places = []
     for number, token in enumerate(tokens):
@@ -55,11 +84,19 @@ def test_groups_of_losses_are_those_of_a_plain_count(rows: list[tuple[int, int, 
     length_of = {number: len(own) - (tokens[own[0]] == BOS) for own in documents for number in own}
     values = {"place": places, "length": [length_of[number] for number in range(len(tokens))], "bytes": sizes}
     for group in found:
-        own = [number for number, value in enumerate(values[group.what]) if group.least <= value <= group.most]
+        if group.what == "class":
+            own = [number for number, kind in enumerate(kinds) if Kind(kind).name.lower().replace("_", " ") == group.label]
+        elif group.what == "expected nats":
+            own = [number for number, value in enumerate(expected) if int(value) == interval(group.label)[0]]
+        else:
+            least, most = interval(group.label)
+            own = [number for number, value in enumerate(values[group.what]) if least <= value <= most]
         assert group.tokens == len(own) and group.loss == pytest.approx(sum(nats[number] for number in own) / len(own))
+        assert group.expected == pytest.approx(sum(expected[number] for number in own) / len(own))
         size = sum(sizes[number] for number in own)
         assert group.bpb == (pytest.approx(group.loss * len(own) / math.log(2) / size) if size else math.inf)
-    assert all(sum(group.tokens for group in found if group.what == what) == len(tokens) for what in values)
+    for what in ("place", "length", "bytes", "class", "expected nats"):
+        assert sum(group.tokens for group in found if group.what == what) == len(tokens)
 
 
 @pytest.fixture
@@ -71,13 +108,28 @@ def artifact(tmp_path: Path) -> Path:
 
 def test_the_verb_tells_the_tables(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     losses = tmp_path / "losses.npz"
-    np.savez(losses, tokens=np.array([5, BOS, 6], np.uint16), bytes=np.array([1, 0, 2]), nats=np.array([1.0, 2.0, 3.0]))
-    assert main(["inspect", str(artifact), "--losses", str(losses)]) == 0
+    np.savez(
+        losses,
+        tokens=np.array([5, BOS, 6], np.uint16),
+        bytes=np.array([1, 0, 2]),
+        kinds=np.array([5, 0, 4], np.uint8),
+        nats=np.array([1.0, 2.0, 3.0]),
+        expected=np.array([1.5, 0.5, 2.0]),
+    )
+    log, picture = tmp_path / "train_seed42.log", tmp_path / "losses.png"
+    (tmp_path / "train_seed42.events.jsonl").write_text('{"event": "phase", "name": "train", "seconds": 12.5, "budget": 600.0}\n')
+    assert main(["inspect", str(artifact), "--losses", str(losses), "--log", str(log), "--picture", str(picture)]) == 0
     text = capsys.readouterr().out
     assert "effective rank" in text and "embedding.table" in text and "blocks.0.attention.gain" in text and "val_bpb" in text
+    assert "word start" in text and re.search(r"train +12\.5 +600\.0s", text)
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert main(["inspect", str(artifact), "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["losses"] == [] and {"name", "effective_rank", "condition"} < set(told["matrices"][0])
+    assert told["losses"] == told["phases"] == [] and {"name", "effective_rank", "condition", "rounding"} < set(told["matrices"][0])
+    assert main(["inspect", str(artifact), "--picture", str(picture)]) == 2
+    assert "--losses" in capsys.readouterr().err
+    assert main(["inspect", str(artifact), "--log", str(tmp_path / "absent.log")]) == 1
+    assert "tells no phases" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("broken", [b"", b"no archive", None])
@@ -86,7 +138,7 @@ def test_a_file_that_holds_no_losses_is_refused(
 ) -> None:
     losses = tmp_path / "losses.npz"
     if broken is None:
-        np.savez(losses, tokens=np.arange(3), bytes=np.arange(2), nats=np.arange(3.0))
+        np.savez(losses, **{name: np.arange(3 - (name == "bytes")) for name in ARRAYS})
     else:
         losses.write_bytes(broken)
     assert main(["inspect", str(artifact), "--losses", str(losses)]) == 1
