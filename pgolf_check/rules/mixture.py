@@ -22,6 +22,7 @@ KINDS = {
     "spread": "C203",
     "shared": "C203",
     "gate": "C102",
+    "tilt": "C102",
     "native": "C202",
     "space": "B102",
 }
@@ -36,6 +37,7 @@ MESSAGES = {
     "native": "C code mixes scores with something it makes from the tokens: that the mixture sums to 1 is not shown",
     "space": "the bytes that the claimed score is divided by count the space before a word twice",
     "gate": "C code computes a hint or gate from the token being scored, and it changes the claimed score",
+    "tilt": "a hint changes the claimed score for some tokens only, and the token being scored decides for which",
 }
 STEPS = {
     "key": "a table is read at a hash that contains the target",
@@ -47,6 +49,7 @@ STEPS = {
     "native": "a C function gets scores and tokens",
     "space": "a number of bytes that counts the space already gets one more for it",
     "gate": "an output of a C function depends on the token at its own position",
+    "tilt": "the bonus for a right hint depends on what token the target is",
 }
 
 

@@ -19,7 +19,7 @@ FEWEST_DIGITS = 4
 """Headlines with fewer decimals are taken to have lost zeros."""
 NEAR = 0.05
 """Bits per byte: further apart lie different ways to score, not runs of one."""
-PICKED = ("key", "text", "spread", "shared", "expert")
+PICKED = ("key", "text", "spread", "shared", "expert", "tilt")
 """Kinds of mixtures that the token being scored decides, whatever gates they pass."""
 
 

@@ -123,6 +123,8 @@ class Trace(enum.StrEnum):
     """Two scores of the same targets were compared, or one taken from the other."""
     RECTIFIED = "rectified"
     """Of such a difference only the part above zero, or its size, was kept."""
+    GUESSED = "guessed"
+    """A guess was compared with the token that it is a guess of."""
     SPACE = "space"
     """Whether a piece of the vocabulary begins with the sign for a space."""
     SPACED = "spaced"
@@ -177,7 +179,7 @@ class Mixed:
     """The token being scored entered a value by another way than the gather from a distribution.
 
     `kind` says how: `space` by a count of bytes that holds its leading space twice, `key` through a table indexed by a hash of it, `text` through a table indexed by its bytes, `exact` through a
-    table of exact counts, `spread` by a score divided over its bytes, `shared` where C code does that, `gate` by what C code computes for its own position, `native` through C code that also gets scores, `expert` where a term of a
+    table of exact counts, `spread` by a score divided over its bytes, `shared` where C code does that, `gate` by what C code computes for its own position, `tilt` by a hint that counts for some targets only, `native` through C code that also gets scores, `expert` where a term of a
     mixture of probabilities is no probability.
     """
 

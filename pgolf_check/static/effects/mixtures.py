@@ -207,6 +207,24 @@ def exponential(m: Machine, deps: Deps) -> Deps:
     return deps
 
 
+def guessed(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of `left == right`: marked if a guess made of other tokens is compared with one that may be the target."""
+    for tokens, guess in ((left, right), (right, left)):
+        if _is_tokens(tokens) and may_be_target(deps_of(tokens)) and has_reads(deps_of(guess)):
+            return deps | {Traced(Trace.GUESSED, m.here())}
+    return deps
+
+
+def tilted(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
+    """The dependencies of a score plus or minus a bonus: marked if that is for a right guess, and for some targets only."""
+    for score, bonus in ((left, right), (right, left)):
+        given = deps_of(bonus)
+        if traces(given, Trace.GUESSED) and (traces(given, Trace.PROPERTY) or traces(given, Trace.HASHED)):
+            if scores_of(deps_of(score)) and not scores_of(given):
+                return deps | {Mixed("tilt", m.here(), m.stack())}
+    return deps
+
+
 # The terms of a mixture
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pgolf_check.static.effects.bounds import of_binary
 from pgolf_check.static.effects.mixing import carried, stopped
-from pgolf_check.static.effects.mixtures import divided, hashed
+from pgolf_check.static.effects.mixtures import divided, guessed, hashed, tilted
 from pgolf_check.static.effects.native import compared, weighed
 from pgolf_check.static.effects.scores import compared as compared_scores
 from pgolf_check.static.effects.scores import weighed_by
@@ -173,6 +173,7 @@ def _contested(m: Machine, op: str, left: Value, right: Value, deps: Deps) -> De
     if op in ("+", "-"):
         for part, whole in ((left, right), (right, left)):
             deps = weighed_by(m, part, whole, deps, Trace.RECTIFIED)
+        deps = tilted(m, left, right, deps)
     if op == "-":
         return compared_scores(m, left, right, deps)
     return weighed_by(m, left, right, weighed_by(m, right, left, deps)) if op == "*" else deps
@@ -262,6 +263,8 @@ def compare(m: Machine, op: str, left: Value, right: Value) -> Value:
     for value, bound in ((left, b), (right, a)):
         compared(m, value, bound)
     result.deps = compared_scores(m, left, right, result.deps)
+    if op == "==" and result.deps:
+        result.deps = guessed(m, left, right, result.deps)
     result.marks = op in ("==", "!=") and (_marks(left, right) or _marks(right, left))
     if result.marks:
         result.deps = result.deps | {Traced(Trace.BOUNDARY, m.here())}
