@@ -219,9 +219,9 @@ def tilted(m: Machine, left: Value, right: Value, deps: Deps) -> Deps:
     """The dependencies of a score plus or minus a bonus: marked if that is for a right guess, and for some targets only."""
     for score, bonus in ((left, right), (right, left)):
         given = deps_of(bonus)
-        if traces(given, Trace.GUESSED) and (traces(given, Trace.PROPERTY) or traces(given, Trace.HASHED)):
-            if scores_of(deps_of(score)) and not scores_of(given):
-                return deps | {Mixed("tilt", m.here(), m.stack())}
+        picked = traces(given, Trace.GUESSED) and (traces(given, Trace.PROPERTY) or traces(given, Trace.HASHED))
+        if picked and scores_of(deps_of(score)) and not scores_of(given):
+            return deps | {Mixed("tilt", m.here(), m.stack())}
     return deps
 
 
