@@ -11,6 +11,7 @@ from programs import programs
 from submissions import submission
 
 from pgolf_check.model import Certainty, Event, EventKind, Location, Region, Severity, Step
+from pgolf_check.static import cache
 from pgolf_check.static.cache import analysis_cached
 from pgolf_check.static.encoding import FINDINGS, SOURCES
 from pgolf_check.static.facts import StaticFacts, StaticRun
@@ -78,3 +79,15 @@ def test_the_analysis_is_made_once_for_each_source(tmp_path: Path, monkeypatch: 
         entry.write_bytes(entry.read_bytes()[:-1] + b"?")
     assert analysis_cached(submission(), analyse).problems == (Step(HERE, "told"),)
     assert len(made) == 3
+
+
+def test_the_oldest_entries_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOLF_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "MAX_BYTES", 20_000)
+    for number in range(200):
+        cache.lower_cached(f"x = {number}\n" + "".join(f"y{n} = {n * number}\n" for n in range(40)))
+    folder = tmp_path / "lowered"
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    looks = 16  # one entry in so many looks after the folder
+    assert 0 < sum(sizes) <= 20_000 + 6 * looks * max(sizes)
+    assert len(sizes) < 200
