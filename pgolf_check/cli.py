@@ -1,6 +1,6 @@
 """pgolf-check: one short function per verb, and the one place where errors become sentences and exit codes.
 
-Exit codes: 0 clean, 1 illegal or ineligible, 2 incomplete, wrong usage or an internal error, 3 review, 130 interrupted.
+Exit codes: 0 clean, 1 illegal or ineligible, 2 incomplete, wrong usage or an internal error, 3 review, 4 a re-run that is not possible here, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from pgolf_check.corpus.pool import Answered
     from pgolf_check.corpus.worker import Options
 
-FAILED, INTERRUPTED = 2, 130
+FAILED, NOT_HERE, INTERRUPTED = 2, 4, 130
+ANSWERS = {True: "confirmed", False: "contradicted", None: "not told"}
+TAIL = 1000
+"""Bytes of the errors of a failed re-run that are shown."""
 DEFAULT_VERB = "check"
 
 
@@ -234,6 +237,42 @@ def rules() -> None:
     from pgolf_check.rules.rulebook import load_rulebook
 
     click.echo(rules_table(load_rulebook()), nl=False)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Your shards and tokenizer."
+)
+@click.option("--seed", type=click.IntRange(0), help="The run to make again; default: the first seed that is claimed.")
+@click.option("--edition", metavar="FILE", help="Reference data (TOML); default: the challenge's.")
+@click.option(
+    "--seconds", type=click.FloatRange(1), help="Limit by the clock; default: both budgets, and as long for what they leave out."
+)
+@click.option("--weak", is_flag=True, help="Run in the weak sandbox where there is no other.")
+def rerun(folder: str, data: Path, seed: int | None, edition: str | None, seconds: float | None, weak: bool) -> int:
+    """Run a submission as it declares, in the sandbox, and compare what comes out with what it claims.
+
+    Exit codes: 0 confirmed, 1 contradicted, 2 the run failed or stated no score, 4 not possible here (no torch, no GPU).
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("torch") is None:
+        return _tell("a re-run needs torch, which is not installed here: pip install 'pgolf[dynamic]'", NOT_HERE)
+    from pgolf_check.dynamic.rerun.rerun import rerun as run_again
+    from pgolf_check.report.escape import printable
+
+    facts = facts_of(folder, None, edition, None)
+    metadata = facts.submission.metadata
+    chosen = seed if seed is not None else next(iter(metadata.seeds if metadata is not None else ()), 1337)
+    limit = seconds or 2 * (facts.edition.training.limit + facts.edition.evaluation.limit)
+    found = run_again(facts.submission, facts.edition, data, chosen, limit, allow_weak=weak)
+    click.echo(f"{folder}: {printable(' '.join(found.launch.argv[2:]))} (seed {chosen}, contained by {found.outcome.by})")
+    for check in found.checks:
+        click.echo(f"  {check.name:<7} {ANSWERS[check.holds]:<12} {printable(check.told)}")
+    if found.exit_code in (FAILED, NOT_HERE):
+        click.echo(printable(found.outcome.stderr[-TAIL:].decode("utf-8", "replace")), err=True)
+    return found.exit_code
 
 
 def _check(
