@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pgolf_check.submission.syntax import syntax
@@ -41,13 +42,16 @@ def statements(text: str, *, later_grammar: bool = True) -> list[Statement] | No
         return _by_libcst(text) if later_grammar else None
     lines = text.split("\n")
     return [
-        Statement("\n".join(lines[n.lineno - 1 : n.end_lineno]) if _alone(tree, n) else ast.unparse(n), (n,)) for n in tree.body
+        Statement("\n".join(lines[n.lineno - 1 : n.end_lineno]) if alone else ast.unparse(n), (n,))
+        for n, alone in _placed(tree.body)
     ]
 
 
-def _alone(tree: ast.Module, node: ast.stmt) -> bool:
-    """Whether no other top-level statement shares a line with this one."""
-    return not any(o is not node and o.lineno <= (node.end_lineno or 0) and node.lineno <= (o.end_lineno or 0) for o in tree.body)
+def _placed(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, bool]]:
+    """Every top-level statement, and whether no other one shares a line with it."""
+    for before, node, after in zip([None, *body], body, [*body[1:], None], strict=False):
+        shared = before is not None and (before.end_lineno or 0) >= node.lineno
+        yield node, not shared and (after is None or after.lineno > (node.end_lineno or 0))
 
 
 def _by_libcst(text: str) -> list[Statement] | None:
