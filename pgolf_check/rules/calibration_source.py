@@ -28,12 +28,16 @@ def calibration_after_training(path: str, module: ir.Module, budget: float) -> t
     functions = {node.name: node for node in walk(module) if isinstance(node, ir.Function)}
     hooking = {name for name, function in functions.items() if _calls(function, HOOK)}
     shards = _names_of_shards(module)
+    if not (hooking and shards):
+        return ()
     for body in (module.body, *(function.body for function in functions.values())):
         loops = [index for index, node in enumerate(body) if isinstance(node, ir.While | ir.For) and _calls(node, "backward")]
-        if not loops or _sets_aside(body, body[loops[-1]]) or _ends_before(budget, module, body[loops[-1]]):
-            continue
-        found = [call for node in body[loops[-1] + 1 :] for call in calls(node) if _collects(call, hooking, shards, body)]
-        if found:
+        found = (
+            [call for node in body[loops[-1] + 1 :] for call in calls(node) if _collects(call, hooking, shards, body)]
+            if loops
+            else []
+        )
+        if found and not _sets_aside(body, body[loops[-1]]) and not _ends_before(budget, module, body[loops[-1]]):
             end = Step(_place(path, body[loops[-1]]), "the training loop, which may use all of its time")
             return (end, *(Step(_place(path, call), "collects statistics of training data") for call in found))
     return ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pgolf_check.static import ir
-from pgolf_check.static.cache import lower_cached
+from pgolf_check.static.cache import lower_once
 from pgolf_check.static.lower import CannotParse
 from pgolf_check.static.walk import bind, walk
 
@@ -29,7 +29,7 @@ class Reading:
 def parsed(text: str) -> ir.Module | CannotParse:
     """The compact form of a source, or why it does not parse."""
     try:
-        return lower_cached(text)
+        return lower_once(text)
     except CannotParse as error:
         return error
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pgolf_check.static import ir
+from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.encoding import FINDINGS, SOURCES, Codec
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.static.lower import lower
@@ -27,6 +28,7 @@ _MAX_ENTRY = 256 << 20
 _LOOKS_AFTER = "0"
 """Entries of such names, one in sixteen, have the folder looked through for what is too much: that takes longer the more it holds."""
 _DIGEST = 32
+_LOWERED = "lowered"
 _SUFFIXES = (".ir", ".facts", ".tmp")
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error)
 _LOWERING = ("cache", "encoding", "ir", "limits", "literals", "positions", "repair", "scopes")
@@ -34,10 +36,22 @@ _LOWERING = ("cache", "encoding", "ir", "limits", "literals", "positions", "repa
 
 def lower_cached(text: str) -> ir.Module:
     """As `lower`, from the cache if it was lowered before."""
-    found: ir.Module = _kept(
-        "lowered", f"{_digest(text.encode('utf-8', 'surrogatepass'), lowering_version())}.ir", SOURCES, lambda: lower(text)
-    )
+    found: ir.Module = _kept(_LOWERED, _lowered_name(text), SOURCES, lambda: lower(text))
     return found
+
+
+def lower_once(text: str) -> ir.Module:
+    """The same for a look at a source that no analysis needs: what is made anew is not kept, since writing it takes as long as a third of it."""
+    folder = _folder(_LOWERED)
+    known = None if folder is None else _read(folder / _lowered_name(text), SOURCES)
+    if known is not None:
+        return known  # type: ignore[no-any-return]
+    with rare_collections():
+        return lower(text)
+
+
+def _lowered_name(text: str) -> str:
+    return f"{_digest(text.encode('utf-8', 'surrogatepass'), lowering_version())}.ir"
 
 
 def analysis_cached(submission: Submission, analyse: Callable[[Submission], StaticFacts]) -> StaticFacts:
