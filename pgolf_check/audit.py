@@ -12,6 +12,7 @@ from pgolf_check.model import Report, Witness
 from pgolf_check.rules.edition import Edition, load_edition
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.rulebook import load_rulebook
+from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.submission.model import Submission
 from pgolf_check.submission.pull_request import PullRequest
@@ -25,6 +26,7 @@ DEFAULT_WITNESSES = frozenset({Witness.PAPER, Witness.STATIC})
 NO_MEMORY = "the analysis needs more memory than it is given"
 
 
+@rare_collections()
 def audit(
     path: str,
     *,

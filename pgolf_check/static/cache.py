@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from pgolf_check.static import ir
-from pgolf_check.static.collector import rare_collections
 from pgolf_check.static.encoding import FINDINGS, SOURCES, Codec
 from pgolf_check.static.facts import StaticFacts
 from pgolf_check.static.lower import lower
@@ -44,10 +43,7 @@ def lower_once(text: str) -> ir.Module:
     """The same for a look at a source that no analysis needs: what is made anew is not kept, since writing it takes as long as a third of it."""
     folder = _folder(_LOWERED)
     known = None if folder is None else _read(folder / _lowered_name(text), SOURCES)
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    with rare_collections():
-        return lower(text)
+    return lower(text) if known is None else known
 
 
 def _lowered_name(text: str) -> str:
