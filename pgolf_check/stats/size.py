@@ -8,6 +8,7 @@ import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pgolf_check.static.collector import rare_collections
 from pgolf_check.submission.syntax import syntax
 
 MINIFIABLE = 300_000
@@ -72,6 +73,7 @@ def _minified(source: str) -> str | None:
     import python_minifier
 
     try:
-        return python_minifier.minify(source, remove_literal_statements=True, hoist_literals=False)
+        with rare_collections():
+            return python_minifier.minify(source, remove_literal_statements=True, hoist_literals=False)
     except (SyntaxError, ValueError, RecursionError, MemoryError, python_minifier.UnstableMinification):
         return None
