@@ -6,22 +6,19 @@ the settings of the run, since it may have replaced the number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from pgolf_check.model import Answer, Certainty, Finding, Mixture, Severity, Witness
+from pgolf_check.model import Answer, Certainty, Mixture, Severity, Witness
 from pgolf_check.rules.answers import failed, not_analysed
 from pgolf_check.rules.byte_accounts import Kind, account_findings, byte_accounts
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.order import undecided
-from pgolf_check.rules.ways import Traces, by_kind, way_finding
+from pgolf_check.rules.ways import Judged, Traces, by_kind, findings_of, scores_of_claim
 from pgolf_check.static.configuration import LOG
 from pgolf_check.static.facts import StaticRun
 
 CODE = "B104"
 RANK = (Severity.BLOCK, Severity.REVIEW, Severity.NOTE)
-RANKS = 8
-"""Processes among which a run may divide the split."""
 
 
 def check(facts: Facts) -> Answer:
@@ -38,7 +35,8 @@ def _by_source(facts: Facts) -> Answer:
     """What the scores of the claim tell of their targets; the rule stays undecided where they tell nothing."""
     fewest = min((split.tokens for split in facts.edition.validation.splits), default=0)
     runs = facts.static.runs if facts.static is not None else ()
-    found = tuple(dict.fromkeys(finding for run in runs for finding in _of_run(run, fewest)))
+    judged = ((run, _judged(run, fewest, facts.edition.hardware.count)) for run in runs)
+    found = tuple(dict.fromkeys(finding for run, of_run in judged for finding in findings_of(run, CODE, of_run)))
     if found:
         return failed(CODE, found)
     if facts.static is not None and Witness.PAPER not in facts.witnesses:
@@ -46,35 +44,33 @@ def _by_source(facts: Facts) -> Answer:
     return not_analysed(CODE, "no log states val_loss, val_bpb and the number of validation tokens of the finished model")
 
 
-def _of_run(run: StaticRun, fewest: int) -> Iterator[Finding]:
-    """A number that the log of the run leaves in force is the one that it ran with; what a part of the scores shows may not be all of them."""
-    claim = run.claim
-    scores = claim.scores if claim is not None else ()
-    parts = [_end(by_kind(score), fewest) for score in scores]
-    whole = all(part is not None for part in parts)
-    certainty = Certainty.LIKELY if whole and run.source == LOG else Certainty.POSSIBLE
-    shown: set[Mixture] = set()
-    for score, part in zip(scores, parts, strict=True):
-        assert claim is not None
-        told = (part if whole or part is None or part[1].kind == "capped" else None) or _sampled(by_kind(score))
-        if told is not None and told[1] not in shown:
-            shown.add(told[1])
-            sure = certainty if told is part else Certainty.POSSIBLE
-            yield way_finding(run, CODE, claim, score, (told[0], sure, told[1]))
+def _judged(run: StaticRun, fewest: int, ranks: int) -> list[Judged | None]:
+    """What each score of the claim shows.
+
+    A number that the log of the run leaves in force is the one that it ran with; what a part of the scores shows may not be all of them.
+    """
+    scores = [by_kind(score) for score in scores_of_claim(run)]
+    ends = [_end(traces, fewest, ranks) for traces in scores]
+    whole = all(end is not None for end in ends)
+    sure = Certainty.LIKELY if whole and run.source == LOG else Certainty.POSSIBLE
+    return [
+        (end[0], sure, end[1]) if end is not None and (whole or end[1].kind == "capped") else _sampled(traces)
+        for traces, end in zip(scores, ends, strict=True)
+    ]
 
 
-def _end(traces: Traces, fewest: int) -> tuple[str, Mixture] | None:
+def _end(traces: Traces, fewest: int, ranks: int) -> tuple[str, Mixture] | None:
     """Where the targets of a score end before any split of the edition does; a bound is one of what a rank scores."""
     for trace in traces.get("capped", ()):
         if int(trace.detail) < fewest:
             return f"the validation tokens that are scored are cut at {int(trace.detail):,}", trace
     for trace in traces.get("bounded", ()):
-        if int(trace.detail) * RANKS < fewest:
+        if int(trace.detail) * ranks < fewest:
             return f"a rank scores none but the first {int(trace.detail):,} validation tokens", trace
     return None
 
 
-def _sampled(traces: Traces) -> tuple[str, Mixture] | None:
+def _sampled(traces: Traces) -> Judged | None:
     if "sampled" not in traces:
         return None
-    return "the validation tokens that are scored are chosen by random numbers", traces["sampled"][0]
+    return "the validation tokens that are scored are chosen by random numbers", Certainty.POSSIBLE, traces["sampled"][0]

@@ -32,13 +32,12 @@ def calibration_after_training(path: str, module: ir.Module, budget: float) -> t
         return ()
     for body in (module.body, *(function.body for function in functions.values())):
         loops = [index for index, node in enumerate(body) if isinstance(node, ir.While | ir.For) and _calls(node, "backward")]
-        found = (
-            [call for node in body[loops[-1] + 1 :] for call in calls(node) if _collects(call, hooking, shards, body)]
-            if loops
-            else []
-        )
-        if found and not _sets_aside(body, body[loops[-1]]) and not _ends_before(budget, module, body[loops[-1]]):
-            end = Step(_place(path, body[loops[-1]]), "the training loop, which may use all of its time")
+        if not loops:
+            continue
+        loop, after = body[loops[-1]], body[loops[-1] + 1 :]
+        found = [call for node in after for call in calls(node) if _collects(call, hooking, shards, body)]
+        if found and not _sets_aside(body, loop) and not _ends_before(budget, module, loop):
+            end = Step(_place(path, loop), "the training loop, which may use all of its time")
             return (end, *(Step(_place(path, call), "collects statistics of training data") for call in found))
     return ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from pgolf_check.model import Answer, Certainty, Figure, Finding, Location, Severity, Witness
 from pgolf_check.rules.answers import failed, not_applicable
@@ -24,13 +25,20 @@ def check(facts: Facts) -> Answer:
     scripts = [script for script in submission.scripts.values() if script.text is not None]
     if submission.entry not in {script.path for script in scripts} or not logs:
         return not_applicable(CODE, "no log that counts holds the source of its run")
-    known = [(script, text) for script in scripts for text in forms(submission, script)]
-    nearest = {path: max((shared(r.log.embedded_source or "", text), s.path) for s, text in known) for path, r in logs.items()}
+    known = [(lines(text), script.path) for script in scripts for text in forms(submission, script)]
+    sources = {source: _nearest(source, known) for source in {r.log.embedded_source or "" for r in logs.values()}}
+    nearest = {path: sources[r.log.embedded_source or ""] for path, r in logs.items()}
     figures = [Figure("least_share_of_equal_lines", round(min(share for share, _ in nearest.values()), 4))]
     findings = [
         _finding(facts, logs[path], submission.scripts[script], share) for path, (share, script) in nearest.items() if share < 1
     ]
     return failed(CODE, findings, figures)
+
+
+def _nearest(source: str, known: list[tuple[Counter[str], str]]) -> tuple[float, str]:
+    """The largest share of lines that a script has of a source, and that script's path."""
+    counted = lines(source)
+    return max((shared(counted, text), path) for text, path in known)
 
 
 def _finding(facts: Facts, logged: LoggedRun, script: Script, share: float) -> Finding:

@@ -5,7 +5,7 @@ Each such trace is left where it happens, and every score keeps those of its pre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from pgolf_check.model import Answer, Certainty, Event, Finding, Mixture, Step, Witness
 from pgolf_check.rules.answers import failed
@@ -15,12 +15,15 @@ from pgolf_check.static.facts import StaticRun
 
 Traces = dict[str, list[Mixture]]
 """The traces of one score, by kind."""
+Judged = tuple[str, Certainty, Mixture]
+"""What is wrong with a score, how sure that is and where it happens."""
 
 
-def decide(facts: Facts, rule: str, judge: Callable[[Traces], tuple[str, Certainty, Mixture] | None]) -> Answer:
-    """The answer of a rule that looks at each score alone: what is wrong with it, how sure that is and where it happens; None if nothing is."""
+def decide(facts: Facts, rule: str, judge: Callable[[Traces], Judged | None]) -> Answer:
+    """The answer of a rule that looks at each score of the claim alone."""
     runs = facts.static.runs if facts.static is not None else ()
-    found = tuple(dict.fromkeys(finding for run in runs for finding in _of_run(run, rule, judge)))
+    judged = ((run, [judge(by_kind(score)) for score in scores_of_claim(run)]) for run in runs)
+    found = tuple(dict.fromkeys(finding for run, of_run in judged for finding in findings_of(run, rule, of_run)))
     return failed(rule, found) if found else undecided(facts, rule)
 
 
@@ -32,20 +35,21 @@ def by_kind(score: Event) -> Traces:
     return found
 
 
-def _of_run(run: StaticRun, rule: str, judge: Callable[[Traces], tuple[str, Certainty, Mixture] | None]) -> Iterator[Finding]:
-    claim = run.claim
+def scores_of_claim(run: StaticRun) -> tuple[Event, ...]:
+    """The scores that the claimed figure is made of; none if the run claims nothing."""
+    return run.claim.scores if run.claim is not None else ()
+
+
+def findings_of(run: StaticRun, rule: str, judged: Sequence[Judged | None]) -> Iterator[Finding]:
+    """One finding for each trace that shows something, of what was said of every score of the claim."""
     shown: set[Mixture] = set()
-    for score in claim.scores if claim is not None else ():
-        assert claim is not None
-        judged = judge(by_kind(score))
-        if judged is None or judged[2] in shown:
-            continue
-        shown.add(judged[2])
-        yield way_finding(run, rule, claim, score, judged)
+    for score, told in zip(scores_of_claim(run), judged, strict=True):
+        if told is not None and told[2] not in shown and run.claim is not None:
+            shown.add(told[2])
+            yield _finding(run, rule, run.claim, score, told)
 
 
-def way_finding(run: StaticRun, rule: str, claim: Event, score: Event, judged: tuple[str, Certainty, Mixture]) -> Finding:
-    """The finding on a score of the claim: its message, how sure it is, and the trace that shows it."""
+def _finding(run: StaticRun, rule: str, claim: Event, score: Event, judged: Judged) -> Finding:
     message, certainty, trace = judged
     return Finding(
         rule,

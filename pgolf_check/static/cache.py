@@ -41,8 +41,7 @@ def lower_cached(text: str) -> ir.Module:
 
 def lower_once(text: str) -> ir.Module:
     """The same for a look at a source that no analysis needs: what is made anew is not kept, since writing it takes as long as a third of it."""
-    folder = _folder(_LOWERED)
-    known = None if folder is None else _read(folder / _lowered_name(text), SOURCES)
+    known = _known(_entry(_LOWERED, _lowered_name(text)), SOURCES)
     return lower(text) if known is None else known
 
 
@@ -66,14 +65,22 @@ def analysis_cached(submission: Submission, analyse: Callable[[Submission], Stat
 
 
 def _kept(folder_name: str, entry_name: str, codec: Codec, make: Callable[[], Any]) -> Any:
-    folder = _folder(folder_name)
-    entry = None if folder is None else folder / entry_name
-    found = None if entry is None else _read(entry, codec)
+    entry = _entry(folder_name, entry_name)
+    found = _known(entry, codec)
     if found is None:
         found = make()
         if entry is not None:
             _write(entry, codec.encode(found))
     return found
+
+
+def _entry(folder_name: str, entry_name: str) -> Path | None:
+    folder = _folder(folder_name)
+    return None if folder is None else folder / entry_name
+
+
+def _known(entry: Path | None, codec: Codec) -> Any:
+    return None if entry is None else _read(entry, codec)
 
 
 def _folder(name: str) -> Path | None:
@@ -97,7 +104,8 @@ def lowering_version() -> str:
 def engine_version() -> str:
     """Digest of the modules that decide what an analysis holds."""
     here = Path(__file__).parent
-    return _version([*here.rglob("*.py"), here.parent / "model.py"])
+    outside = (here.parent / name for name in ("model.py", "submission/entry.py", "submission/log_binding.py"))
+    return _version([*here.rglob("*.py"), *outside])
 
 
 def _version(paths: list[Path]) -> str:

@@ -45,12 +45,12 @@ def begin(m: Machine, names: frozenset[str], scope: Scope, loop: int, number: in
 def _counted(value: Value, loop: int, number: int) -> Data:
     if type(value) is int:
         return Data(tags=frozenset(((loop, number),)), const=value, scalar=True)
-    return Data(value.deps, within(value, loop, number), const=value.const, symbol=value.symbol, low=value.low, scalar=True)
+    return _unbounded(value, within(value, loop, number))
 
 
-def _unbounded(number: Data) -> Data:
+def _unbounded(number: Data, tags: Tags) -> Data:
     """A number without its upper bound: in a later iteration it may be above that."""
-    return Data(number.deps, number.tags, const=number.const, symbol=number.symbol, low=number.low, scalar=True)
+    return Data(number.deps, tags, const=number.const, symbol=number.symbol, low=number.low, scalar=True)
 
 
 def within(value: Value, loop: int, number: int) -> Tags:
@@ -63,7 +63,7 @@ def widen(m: Machine, before: Delta, loop: int, number: int) -> None:
     for obj, name, item, old in list(before.values()):
         now = obj.get(name) if item else getattr(obj, name)
         if item and type(now) is Data and now.high is not None and now is not old:
-            m.heap.put_item(obj, name, _unbounded(now))
+            m.heap.put_item(obj, name, _unbounded(now, now.tags))
             continue
         was, known = constant(old), constant(now)
         if was is NO_CONST or known is NO_CONST or (type(was) is type(known) and was == known) or known is None or was is None:

@@ -145,26 +145,20 @@ def _plan_range(m: Machine, bounds: tuple[Value, ...], guarded: bool) -> Plan:
     bound = of_binary("-", stop, 1) if upwards else None
 
     def begin(tags: Tags) -> Value:
-        return _below(bound, Data(deps, tags | base_tags, const=fixed, scalar=True))
+        return Data(deps, tags | base_tags, const=fixed, high=bound, scalar=True)
 
     def later(tags: Tags) -> Value:
-        return _below(
-            bound, Data(deps, tags | base_tags, low=first + 1 if upwards and isinstance(first, int) else None, scalar=True)
-        )
+        low = first + 1 if upwards and isinstance(first, int) else None
+        return Data(deps, tags | base_tags, low=low, high=bound, scalar=True)
 
     def last(tags: Tags) -> Value:
         low = 1 if isinstance(first, int) and first >= 0 else None
-        return _below(bound, Data(deps, tags | base_tags, symbol=_last_symbol(m, stop), low=low, scalar=True))
+        return Data(deps, tags | base_tags, symbol=_last_symbol(m, stop), low=low, high=bound, scalar=True)
 
     steps: list[Element] = [begin, later]
     if guarded and stride == 1:
         steps.append(last)
     return Plan(steps, False)
-
-
-def _below(bound: int | None, number: Data) -> Data:
-    number.high = bound
-    return number
 
 
 def _last_symbol(m: Machine, stop: Value) -> tuple[int, int] | None:
@@ -181,7 +175,7 @@ def _plan_known_range(values: range, guarded: bool) -> Plan:
         return Plan([_number(v, max(values)) if count > 1 else _fixed(v) for v in values], True)
     greatest = max(values)
     low = values[1] if values.step > 0 else None
-    middle: Element = lambda tags: _below(greatest, Data(tags=tags, low=low, scalar=True))  # noqa: E731
+    middle: Element = lambda tags: Data(tags=tags, low=low, high=greatest, scalar=True)  # noqa: E731
     steps = [_number(values[0], greatest), middle]
     if guarded:
         steps.append(_number(values[-1], greatest))
@@ -190,7 +184,7 @@ def _plan_known_range(values: range, guarded: bool) -> Plan:
 
 def _number(value: int, greatest: int) -> Element:
     """A number of a range, the greatest of which bounds what the whole loop reads."""
-    return lambda tags: _below(greatest, Data(tags=tags, const=value, scalar=True))
+    return lambda tags: Data(tags=tags, const=value, high=greatest, scalar=True)
 
 
 def _plan_sequence(m: Machine, sequence: Sequence) -> Plan:

@@ -28,6 +28,7 @@ class Data:
     const   its value, if known although tagged
     symbol  (identity, offset) for a number known relative to another
     low     a lower bound of a number
+    high    an upper bound of a number
     owner   the state whose parameter it is, with `leaf` the part (None: any part)
     bases   the tensors that a write to this view or alias also reaches
     tokens  raw token ids of a stream, possibly sliced, cast or masked
@@ -38,11 +39,10 @@ class Data:
     blank   zeros or unset memory so far, but for what its tags and dependencies tell
     born    the forward pass that made it
     rows    the first dimension of a new tensor, 1 if it has only one
-    high    an upper bound of a number
     """
 
     __slots__ = (
-        "deps", "tags", "const", "symbol", "low", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born", "rows", "high",
+        "deps", "tags", "const", "symbol", "low", "high", "owner", "leaf", "bases", "tokens", "parts", "scalar", "behind", "marks", "blank", "born", "rows",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Data:
         const: Any = NO_CONST,
         symbol: tuple[int, int] | None = None,
         low: int | None = None,
+        high: int | None = None,
         owner: State | None = None,
         leaf: int | None = None,
         bases: tuple[Data, ...] = (),
@@ -66,6 +67,7 @@ class Data:
         self.const = const
         self.symbol = symbol
         self.low = low
+        self.high = high
         self.owner = owner
         self.leaf = leaf
         self.bases = bases
@@ -77,7 +79,6 @@ class Data:
         self.blank = False
         self.born: object = None
         self.rows: int | None = None
-        self.high: int | None = None
 
 
 class Sequence:

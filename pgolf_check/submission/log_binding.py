@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from pgolf_check.submission.model import Log, Script, Submission
+from pgolf_check.submission.model import Script, Submission
 
 FOREIGN = 0.8
 """Below this share of equal lines a log is that of another program, not of an earlier draft."""
@@ -18,25 +18,28 @@ def forms(submission: Submission, script: Script) -> list[str]:
     return [form for form in (script.text or "", raw) if form]
 
 
-def shared(logged: str, text: str) -> float:
-    """The share of lines that both have, of the longer one; blank lines and indentation at line ends do not count."""
-    mine, theirs = lines(logged), lines(text)
-    return (mine & theirs).total() / max(mine.total(), theirs.total(), 1)
-
-
 def lines(text: str) -> Counter[str]:
+    """How often each line occurs; blank lines and white space at line ends do not count."""
     return Counter(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def shared(logged: Counter[str], script: Counter[str]) -> float:
+    """The share of lines that both have, of the longer one."""
+    return (logged & script).total() / max(logged.total(), script.total(), 1)
 
 
 def without_foreign_logs(submission: Submission) -> Submission:
     """The submission without the logs that embed another program's source; itself if there are none, or no script can be read."""
     if submission.entry not in submission.scripts or submission.scripts[submission.entry].text is None:
         return submission
-    known = [form for script in submission.scripts.values() for form in forms(submission, script)]
-    own = tuple(log for log in submission.logs if not _foreign(log, known))
-    return submission if len(own) == len(submission.logs) else replace(submission, logs=own)
+    texts = {form for script in submission.scripts.values() for form in forms(submission, script)}
+    sources = {log.embedded_source for log in submission.logs if log.embedded_source} - texts
+    known = [lines(text) for text in texts] if sources else []
+    foreign = {source for source in sources if _foreign(lines(source), known)}
+    if not foreign:
+        return submission
+    return replace(submission, logs=tuple(log for log in submission.logs if log.embedded_source not in foreign))
 
 
-def _foreign(log: Log, known: list[str]) -> bool:
-    source = log.embedded_source
-    return bool(source) and all(shared(source or "", form) < FOREIGN for form in known)
+def _foreign(source: Counter[str], known: list[Counter[str]]) -> bool:
+    return all(shared(source, text) < FOREIGN for text in known)

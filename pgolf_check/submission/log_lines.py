@@ -43,16 +43,16 @@ class Clue:
         self.words = words
 
     def search(self, line: Line) -> re.Match[str] | None:
-        for word in self.words:
-            if word in line.low:
-                return self.pattern.search(line.text)
-        return None
+        return self.pattern.search(line.text) if self._may_fit(line.low) else None
 
     def match(self, line: Line) -> re.Match[str] | None:
-        for word in self.words:
-            if word in line.low:
-                return self.pattern.match(line.text)
-        return None
+        return self.pattern.match(line.text) if self._may_fit(line.low) else None
+
+    def _may_fit(self, low: str) -> bool:
+        for word in self.words:  # noqa: SIM110
+            if word in low:
+                return True
+        return False
 
 
 PREFIX = re.compile(

@@ -115,6 +115,6 @@ def test_s101_a_script_that_could_not_be_minified_is_left_to_a_person() -> None:
 
 
 def test_s101_packing_ends_with_the_first_form_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgolf_check.stats.size._minified", lambda source: pytest.fail("it was minified"))
+    monkeypatch.setattr("pgolf_check.stats.size._minified", lambda source, tree: pytest.fail("it was minified"))
     source = "".join(f"value_{i} = {i}  # a comment\n" for i in range(4_000))
     assert [f.ceiling for f in check("S101", long_script(source, CAP - 60_000)).findings] == [Severity.NOTE]

@@ -43,9 +43,8 @@ def _convert(kind: type) -> Callable[[Machine, Args, Keywords], Value]:
             return result if is_const(args[0]) else Data(deps_of(args[0]), tags_of(args[0]), const=result, scalar=True)
         value = args[0]
         if type(value) is Data:
-            number = Data(deps_of(value), value.tags, symbol=value.symbol, low=value.low, tokens=value.tokens, scalar=True)
-            number.high = value.high
-            return number
+            deps, low, high = deps_of(value), value.low, value.high
+            return Data(deps, value.tags, symbol=value.symbol, low=low, high=high, tokens=value.tokens, scalar=True)
         return Data(deps_of(value), tags_of(value), scalar=True)
 
     return convert

@@ -121,9 +121,8 @@ def binary(m: Machine, op: str, left: Value, right: Value) -> Value:
         if result is not NO_CONST:
             if isinstance(left, CONSTANTS) and isinstance(right, CONSTANTS):
                 return result
-            number = Data(deps_of(left) | deps_of(right), tags_of(left) | tags_of(right), const=result, scalar=True)
-            number.high = of_binary(op, left, right)
-            return number
+            bound = of_binary(op, left, right)
+            return Data(deps_of(left) | deps_of(right), tags_of(left) | tags_of(right), const=result, high=bound, scalar=True)
     if op == "%" and (isinstance(a, str) or _is_text(left)):
         return format_percent(left, right)
     if op == "+" and (_is_text(left) or _is_text(right) or isinstance(a, str) or isinstance(b, str)):
