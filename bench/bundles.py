@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pgolf_ref.bundle.program import bundle, readable
 from pgolf_ref.config import load_recipe, recipe_names
+from pgolf_ref.script import encoded
 
 PAGE = Path(__file__).resolve().with_name("bundles.md")
 HEAD = """\
@@ -25,7 +26,7 @@ Bytes of the one script that `pgolf-train bundle` makes of each recipe: in full 
 def row(name: str) -> str:
     config = load_recipe(name)
     texts = (readable(config), bundle(config), bundle(config, pack=True))
-    return f"| {name} | " + " | ".join(f"{len(text.encode('utf-8')):,}" for text in texts) + " |"
+    return f"| {name} | " + " | ".join(f"{len(encoded(text)):,}" for text in texts) + " |"
 
 
 def main() -> None:

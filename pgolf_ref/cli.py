@@ -178,12 +178,13 @@ def bundle(recipe: str, overrides: tuple[str, ...], scale: str, packed: bool, ou
     from pgolf_ref.bundle import program
     from pgolf_ref.config import load_recipe
     from pgolf_ref.config.scale import tiny
-    from pgolf_ref.files import write_text
+    from pgolf_ref.files import write_bytes
+    from pgolf_ref.script import encoded
 
     config = load_recipe(recipe, overrides)
     script = program.bundle(tiny(config) if scale == "tiny" else config, pack=packed)
-    write_text(out, script)
-    click.echo(f"{out}: {len(script.encode()):,} bytes, which run alone: python {out} --seed 42 --data data --out run")
+    write_bytes(out, encoded(script))
+    click.echo(f"{out}: {len(encoded(script)):,} bytes, which run alone: python {out} --seed 42 --data data --out run")
 
 
 @cli.command()

@@ -39,6 +39,7 @@ from pgolf_ref.quant.calibration import calibrate
 from pgolf_ref.quant.guidance import Unit, guided, measured
 from pgolf_ref.quant.sources import TrainingWindows, source
 from pgolf_ref.quant.statistics import InputStatistics
+from pgolf_ref.script import encoded
 from pgolf_ref.temperature import fit_temperature
 from pgolf_ref.train import TrainResult, train
 
@@ -126,7 +127,7 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
         )
         _tell_memory(log, "training", world)
         calibration = _calibrated(trained, loader, config, clock, log, world)
-        size = len(script.encode("utf-8"))
+        size = len(encoded(script))
         artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, log, world)
         for line in lines.size_lines(_label(config, "+"), len(artifact), size):
             log(line)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from pgolf_check.submission.model import Script, Submission
+from pgolf_check.submission.text import decode_python
 
 FOREIGN = 0.8
 """Below this share of equal lines a log is that of another program, not of an earlier draft."""
@@ -14,7 +15,7 @@ FOREIGN = 0.8
 def forms(submission: Submission, script: Script) -> list[str]:
     """A script as shipped and as decoded."""
     file = submission.file(script.path)
-    raw = file.data.decode("utf-8", "replace") if script.layers and file is not None and file.data is not None else ""
+    raw = decode_python(file.data) if script.layers and file is not None and file.data is not None else ""
     return [form for form in (script.text or "", raw) if form]
 
 

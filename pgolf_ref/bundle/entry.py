@@ -7,6 +7,7 @@ from pgolf_ref.config import Config
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
 from pgolf_ref.run import remove_checkpoint, run_seed, with_seed
+from pgolf_ref.script import read_script
 
 
 def main(config: Config) -> None:
@@ -18,7 +19,7 @@ def main(config: Config) -> None:
     given = parser.parse_args()
     try:
         world = World.from_environment(config.run.device)
-        script, out = Path(__file__).read_text(encoding="utf-8"), Path(given.out)
+        script, out = read_script(Path(__file__)), Path(given.out)
         run_seed(with_seed(config, given.seed, given.data), script, out, world)
         remove_checkpoint(out, given.seed, world)
         world.close()

@@ -38,7 +38,7 @@ def bundle(config: Config, *, pack: bool = False) -> str:
     library = _library(shared(config))
     last = python_minifier.minify(_started(shared(config), library.names), rename_globals=False, hoist_literals=False)
     script = f"{_minified(library.text, tuple(sorted(library.names.values())))}\n{last}\n"
-    return packed(script) if pack else script
+    return packed(script, with_brotli="import brotli" in script) if pack else script
 
 
 def readable(config: Config) -> str:

@@ -20,6 +20,7 @@ from pgolf_ref.config import Config, load_recipe, recipe_names
 from pgolf_ref.distributed import World
 from pgolf_ref.log import RULE
 from pgolf_ref.run import artifact_name, ledger_name, log_name, run_seed, with_seed
+from pgolf_ref.script import encoded
 
 SEED = 7
 ALONE = """
@@ -48,7 +49,7 @@ assert not [name for name in sys.modules if name.startswith("pgolf")]
 def alone(script: str, folder: Path, *launcher: str) -> Path:
     """Run a script in a folder of its own with what a submission may import; where its results lie."""
     folder.mkdir()
-    (folder / "train_gpt.py").write_text(script, encoding="utf-8")
+    (folder / "train_gpt.py").write_bytes(encoded(script))
     (folder / "start.py").write_text(ALONE, encoding="utf-8")
     arguments = ["train_gpt.py", "--seed", str(SEED), "--data", str(prepared()), "--out", "run"]
     environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "OMP_NUM_THREADS": "1"}
@@ -82,7 +83,7 @@ def test_it_gives_what_the_package_gives(package: Path, tmp_path: Path, pack: bo
     for name in (artifact_name(SEED), ledger_name(SEED)):
         assert (out / name).read_bytes() == (package / name).read_bytes()
     log = (out / log_name(SEED)).read_text(encoding="utf-8")
-    assert log.startswith(script) and f"Code size: {len(script.encode())} bytes" in log
+    assert log.startswith(script) and f"Code size: {len(encoded(script))} bytes" in log
 
 
 def test_two_ranks_give_what_the_package_gives(package: Path, tmp_path: Path) -> None:

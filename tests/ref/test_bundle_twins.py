@@ -15,6 +15,7 @@ from pgolf_check.audit import audit
 from pgolf_check.model import Severity, Status, Verdict, Witness
 from pgolf_ref.bundle.program import bundle, readable
 from pgolf_ref.config import load_recipe
+from pgolf_ref.script import encoded
 
 TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
 
@@ -50,7 +51,7 @@ PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "
 def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> None:
     """A record stack with calibration and test-time training, packed; and adapters with phases between which the weights learn."""
     script = bundle(load_recipe("sp8192"), pack=True) if pack else readable(brisk(*PHASES))
-    (tmp_path / "train_gpt.py").write_text(script, encoding="utf-8")
+    (tmp_path / "train_gpt.py").write_bytes(encoded(script))
     (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
     assert report.verdict is Verdict.CLEAN, [judged.finding.message for judged in report.findings]
