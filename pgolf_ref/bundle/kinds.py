@@ -30,11 +30,11 @@ class Classes:
             for node in classes:
                 found._read(node)
         for tree in trees:
-            stores = (each for each in ast.walk(tree) if _is_set(each))
+            stores = (each for each in ast.walk(tree) if is_set(each))
             found.set_from_outside.update(each.attr for each in stores if not is_self(each.value))
         for node in classes:
             if node.name in found.related:
-                found.related[node.name] = {each.attr for each in ast.walk(node) if _is_set(each)}
+                found.related[node.name] = {each.attr for each in ast.walk(node) if is_set(each)}
         return found
 
     def set_by_relatives(self, name: str) -> set[str]:
@@ -80,7 +80,7 @@ class Classes:
         return kinds
 
 
-def _is_set(node: ast.AST) -> TypeGuard[ast.Attribute]:
+def is_set(node: ast.AST) -> TypeGuard[ast.Attribute]:
     return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
 
 

@@ -12,6 +12,7 @@ from pgolf_ref.bundle.kinds import Classes
 from pgolf_ref.bundle.modules import Definition, Package, imported_modules, parsed
 from pgolf_ref.bundle.names import named
 from pgolf_ref.bundle.pack import packed
+from pgolf_ref.bundle.positional import positional
 from pgolf_ref.bundle.prune import pruned
 from pgolf_ref.bundle.scopes import GlobalNames
 from pgolf_ref.bundle.specialise import Specialiser
@@ -63,7 +64,7 @@ def _classes() -> Classes:
 
 @cache
 def _minified(text: str, kept: tuple[str, ...]) -> str:
-    return str(python_minifier.minify(text, preserve_globals=list(kept), **SHORT))
+    return str(python_minifier.minify(ast.unparse(positional(ast.parse(text))), preserve_globals=list(kept), **SHORT))
 
 
 def _started(config: Config, names: dict[str, str]) -> str:
