@@ -19,7 +19,7 @@ from pgolf_ref import log as lines
 from pgolf_ref import phases
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints
 from pgolf_ref.clock import Clock
-from pgolf_ref.config import Config, to_dict, values_by_name
+from pgolf_ref.config import Config
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.data.prefetch import Prefetching
@@ -107,9 +107,8 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
     clock, seed = Clock(), config.run.seed_init
     with clock.phase(phases.DATA) as reading:
         dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
-        identity = f"{fingerprint(script, dataset)} {seed} {config.run.seed_data}"
-        checkpoints = Checkpoints(out / checkpoint_name(seed), identity, config.run.checkpoint_every, world)
-        resumed = checkpoints.read()
+        checkpoints = _checkpoints(config, script, dataset, out, world) if config.run.checkpoint_every else None
+        resumed = checkpoints.read() if checkpoints is not None else None
         loader = Prefetching(Loader(config), world.slots(config.data.slots))
     log = _open_log(out, seed, resumed, world, audience)
     try:
@@ -148,6 +147,12 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
     return SeedResult(seed, loss, bpb, len(artifact), size, trained.steps, round(trained.seconds, 3), round(seconds, 3))
 
 
+def _checkpoints(config: Config, script: str, dataset: Dataset, out: Path, world: World) -> Checkpoints:
+    run = config.run
+    identity = f"{fingerprint(script, dataset)} {run.seed_init} {run.seed_data}"
+    return Checkpoints(out / checkpoint_name(run.seed_init), identity, run.checkpoint_every, world)
+
+
 def _unfinished(out: Path, seed: int) -> Path:
     return out / f".{log_name(seed)}.partial"
 
@@ -183,8 +188,8 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
     log(f"val_bpb:enabled tokenizer_kind={kind} tokenizer_path={dataset.tokenizer_path}")
     log(f"train_loader:dataset:{dataset.name} train_shards:{dataset.train_shards}")
     log(f"val_loader:shards pattern={dataset.folder / 'fineweb_val_*.bin'} tokens:{len(dataset.validation) - 1}")
-    for name, value in values_by_name(to_dict(config)):
-        log(f"  {name}: {value}", shown=False)
+    for line in config.stated:
+        log(f"  {line}", shown=False)
     log(
         f"train_batch_tokens:{data.batch_tokens} train_seq_len:{data.seq_len} iterations:{run.steps} "
         f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f}"
@@ -222,7 +227,7 @@ def _evaluate(artifact: bytes, dataset: Dataset, config: Config, replay_path: Pa
     """Score the artifact in every way that the recipe asks for; the last is the claim, and its replay is kept."""
     budget, length = config.evaluate.budget_seconds, config.data.seq_len
     with phases.timed(clock, log, phases.EVALUATE, budget) as phase:
-        model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype]).to(world.device)
+        model = restored_model(artifact, config.model, ACTIVATIONS[config.run.dtype], config.export).to(world.device)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
         model.backend = chosen(config.run.attention, world.device.type, dtype, documents)

@@ -28,7 +28,7 @@ RECIPE, STEPS = "tiny", "run.steps=100"
 LOADS_MODEL = re.compile(r"^ +model = restored_model\(artifact, .*\n", re.MULTILINE)
 TRAINS_ON_EVERYTHING = """\
         everything = torch.from_numpy(dataset.validation.astype("int64"))
-        Learner(model, config.ttt, length, world).train(everything, config.ttt.lr)
+        Learner(model, world).train(everything, 0.002)
 """
 
 

@@ -11,11 +11,11 @@ from pgolf_ref.config import Config
 
 
 def shared(config: Config) -> Config:
-    """Without seeds and data folder, which the command line of a submission gives."""
+    """Without seeds and data folder, which the command line of a submission gives, and without checkpoints, which it does not keep."""
     run, data = Config().run, Config().data
     return dataclasses.replace(
         config,
-        run=dataclasses.replace(config.run, seed_init=run.seed_init, seed_data=run.seed_data),
+        run=dataclasses.replace(config.run, seed_init=run.seed_init, seed_data=run.seed_data, checkpoint_every=0),
         data=dataclasses.replace(config.data, path=data.path),
     )
 

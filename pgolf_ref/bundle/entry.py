@@ -6,7 +6,7 @@ from pathlib import Path
 from pgolf_ref.config import Config
 from pgolf_ref.distributed import World
 from pgolf_ref.errors import UserError
-from pgolf_ref.run import remove_checkpoint, run_seed, with_seed
+from pgolf_ref.run import run_seed, with_seed
 from pgolf_ref.script import read_script
 
 
@@ -21,7 +21,6 @@ def main(config: Config) -> None:
         world = World.from_environment(config.run.device)
         script, out = read_script(Path(__file__)), Path(given.out)
         run_seed(with_seed(config, given.seed, given.data), script, out, world)
-        remove_checkpoint(out, given.seed, world)
         world.close()
     except (UserError, OSError) as error:
         raise SystemExit(f"error: {error}") from error

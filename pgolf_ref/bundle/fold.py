@@ -43,6 +43,8 @@ class Fold(ast.NodeTransformer):
             if isinstance(block, list) and not isinstance(node, ast.Module):
                 end = next((number + 1 for number, each in enumerate(block) if isinstance(each, ENDS)), len(block))
                 setattr(node, name, block[:end] or ([ast.Pass()] if name == "body" else []))
+        if isinstance(node, ast.Compare) and _looks_in_nothing(node):
+            return ast.Constant(isinstance(node.ops[0], ast.NotIn))
         if isinstance(node, EVALUATED):
             return evaluated(node)
         return node
@@ -72,7 +74,30 @@ class Fold(ast.NodeTransformer):
         if known is not None:
             chosen = node.body if known else node.orelse
             return [found for each in chosen for found in _list(self.visit(each))]
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        if _is_empty(node.orelse):
+            node.orelse = []
+        if _is_empty(node.body) and not node.orelse and is_idle(node.test):
+            return []
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        self.generic_visit(node)
+        parts = [_text(each) for each in node.values]
+        if None not in parts:
+            return ast.Constant("".join(each for each in parts if each is not None))
+        kept: list[ast.expr] = []
+        for each, text in zip(node.values, parts, strict=True):
+            if text is not None and kept and isinstance(kept[-1], ast.Constant):
+                kept[-1] = ast.Constant(kept[-1].value + text)
+            else:
+                kept.append(each if text is None else ast.Constant(text))
+        return ast.JoinedStr(kept)
+
+    def visit_With(self, node: ast.With) -> Any:
+        self.generic_visit(node)
+        node.items = [each for each in node.items if not _does_nothing(each)]
+        return node if node.items else node.body
 
     def visit_For(self, node: ast.For) -> Any:
         node.iter = self.visit(node.iter)
@@ -83,6 +108,42 @@ class Fold(ast.NodeTransformer):
 
 def _list(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def _looks_in_nothing(node: ast.Compare) -> bool:
+    """`x in ()`"""
+    place = node.comparators[0]
+    asks = len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) and is_idle(node.left)
+    return asks and isinstance(place, ast.Tuple) and not place.elts
+
+
+def _is_empty(block: list[ast.stmt]) -> bool:
+    return all(isinstance(each, ast.Pass) for each in block)
+
+
+def _text(part: ast.expr) -> str | None:
+    """A part of an f-string that is known."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    assert isinstance(part, ast.FormattedValue)
+    plain = part.format_spec is None and part.conversion == -1 and isinstance(part.value, ast.Constant)
+    return str(part.value.value) if plain and isinstance(part.value.value, str | int) else None
+
+
+def _does_nothing(item: ast.withitem) -> bool:
+    """`nullcontext()`, whose value nobody takes."""
+    call = item.context_expr
+    named = (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("nullcontext", "!contextlib:nullcontext")
+    )
+    return named and item.optional_vars is None
+
+
+def is_idle(node: ast.AST) -> bool:
+    """Whether an expression does nothing but give a value."""
+    return all(isinstance(each, IDLE) for each in ast.walk(node))
 
 
 def is_literal(node: ast.AST) -> bool:
@@ -136,3 +197,17 @@ def evaluated(node: Any) -> ast.expr:
     except (TypeError, ValueError, ArithmeticError, LookupError):
         return node
     return node if isinstance(value, str) else literal(value) or node  # texts may be long: `"=" * 100`
+
+
+def is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def copied(value: Any) -> Any:
+    """A tree of its own. (`copy.deepcopy` also copies what python-minifier has hung on the contexts that all trees of a process share.)"""
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    if isinstance(value, ast.AST):
+        tree = type(value)(**{name: copied(each) for name, each in ast.iter_fields(value)})
+        return ast.copy_location(tree, value)
+    return value

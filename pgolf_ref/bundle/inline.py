@@ -8,7 +8,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pgolf_ref.bundle.modules import BundleError, Definition, External, Package, Submodule, copied, defined_names, imported_modules
+from pgolf_ref.bundle.fold import copied
+from pgolf_ref.bundle.modules import BundleError, Definition, External, Package, Submodule, defined_names, imported_modules
 from pgolf_ref.bundle.scopes import GlobalNames
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from pgolf_ref.bundle.scopes import arguments, own_nodes
+from pgolf_ref.bundle.fold import is_literal
+from pgolf_ref.bundle.scopes import arguments, bound_names, own_nodes
 
 Kinds = Mapping[str, str]  # names of local variables -> name of a class
 
@@ -40,6 +41,25 @@ class Classes:
     def set_by_relatives(self, name: str) -> set[str]:
         """Attributes that other classes of a family may set, if the class has one."""
         return set().union(*(own for other, own in self.related.items() if other != name)) if name in self.related else set()
+
+    def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
+        """The attributes that a class sets to one literal and nothing else sets."""
+        return {name: found[0] for name, found in self.only_set_here(node).items() if len(found) == 1 and is_literal(found[0])}
+
+    def only_set_here(self, node: ast.ClassDef) -> dict[str, list[ast.expr]]:
+        """The attributes that the methods of a class assign, and nothing else sets, with all their values."""
+        values: dict[str, list[ast.expr]] = {}
+        stores = [each for each in ast.walk(node) if is_set(each)]
+        pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in assignments(each)]
+        for target, value in pairs:
+            if isinstance(target, ast.Attribute) and is_self(target.value):
+                values.setdefault(target.attr, []).append(value)
+        changed = self.set_from_outside | self.set_by_relatives(node.name) | bound_names(node)
+        return {
+            name: found
+            for name, found in values.items()
+            if name not in changed and len(found) == sum(each.attr == name for each in stores)
+        }
 
     def _read(self, node: ast.ClassDef) -> None:
         own = self.attributes[node.name]

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from pgolf_ref.bundle.fold import is_literal
+from pgolf_ref.bundle.fold import copied, is_literal
 from pgolf_ref.bundle.strip import stripped
 
 PACKAGE = Path(__file__).parent.parent
@@ -108,20 +107,10 @@ def imported_modules(name: str) -> list[str]:
     return list(order)
 
 
-def copied(value: Any) -> Any:
-    """A tree of its own. (`copy.deepcopy` also copies what python-minifier has hung on the contexts that all trees of a process share.)"""
-    if isinstance(value, list):
-        return [copied(each) for each in value]
-    if isinstance(value, ast.AST):
-        tree = type(value)(**{name: copied(each) for name, each in ast.iter_fields(value)})
-        return ast.copy_location(tree, value)
-    return value
-
-
 def _source(name: str, tree: ast.Module) -> Source:
     statements: list[ast.stmt] = []
     targets: dict[str, Target] = {}
-    for node in stripped(tree.body):
+    for node in stripped(tree.body, classes=True):
         if isinstance(node, ast.Import | ast.ImportFrom):
             targets |= _imported(node, name)
         else:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pgolf_ref.bundle.scopes import arguments
 
 
-def named(statements: Sequence[ast.stmt]) -> tuple[ast.Module, dict[str, str]]:
-    """A module that runs, of statements whose global names are unique (inline.py), and its names for them. The statements are changed."""
+def named(statements: Sequence[ast.stmt]) -> ast.Module:
+    """A module that runs, of statements whose global names are unique (inline.py). The statements are changed."""
     used, taken = _names(statements)
     chosen = _chosen(used, taken)
     for statement in statements:
@@ -18,7 +18,7 @@ def named(statements: Sequence[ast.stmt]) -> tuple[ast.Module, dict[str, str]]:
             elif isinstance(node, ast.FunctionDef | ast.ClassDef):
                 node.name = chosen.get(node.name, node.name)
     imports = [_import(unique, name) for unique, name in sorted(chosen.items()) if unique.startswith("!")]
-    return ast.fix_missing_locations(ast.Module([*imports, *statements], [])), chosen
+    return ast.fix_missing_locations(ast.Module([*imports, *statements], []))
 
 
 def _names(statements: Iterable[ast.stmt]) -> tuple[list[str], set[str]]:

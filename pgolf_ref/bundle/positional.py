@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pgolf_ref.bundle.fold import IDLE
+from pgolf_ref.bundle.fold import is_idle
 from pgolf_ref.bundle.kinds import is_set
 from pgolf_ref.bundle.scopes import FUNCTIONS
 from pgolf_ref.bundle.strip import is_dataclass
@@ -103,7 +103,7 @@ def _by_position(call: ast.Call, parameters: list[str]) -> None:
     while call.keywords and len(call.args) < len(parameters):
         wanted = parameters[len(call.args)]
         place = next((number for number, each in enumerate(call.keywords) if each.arg == wanted), None)
-        if place is None or not all(_is_idle(each.value) for each in call.keywords[: place + 1] if place):
+        if place is None or not all(is_idle(each.value) for each in call.keywords[: place + 1] if place):
             return
         call.args.append(call.keywords.pop(place).value)
 
@@ -119,10 +119,6 @@ def _unnamed(own: str, parameters: list[ast.arg], named: set[tuple[str, str]]) -
         if any((name, word) in named for name in (own, EVERY) for word in (each.arg, EVERY)):
             return
         yield each
-
-
-def _is_idle(node: ast.expr) -> bool:
-    return all(isinstance(each, IDLE) for each in ast.walk(node))
 
 
 def _is_builtin(name: str) -> bool:

@@ -37,7 +37,7 @@ def pruned(statements: Sequence[ast.stmt], entries: Collection[str]) -> list[ast
         taken = [part for part in waiting if _is_reached(part, names, spellings)]
     for statement in statements:
         if isinstance(statement, ast.ClassDef):
-            statement.body = [each for each in statement.body if id(each) in reached or not _is_optional(each)] or [ast.Pass()]
+            statement.body = [each for each in statement.body if id(each) in reached or not is_optional(each)] or [ast.Pass()]
     return [statement for statement in statements if names.intersection(_defined(statement))]
 
 
@@ -51,15 +51,25 @@ def _parts(statement: ast.stmt) -> Iterator[_Part]:
     if isinstance(statement, ast.ClassDef):
         parts = [*statement.decorator_list, *statement.bases, *statement.keywords, *statement.body]
     for part in parts:
-        nodes = list(ast.walk(part))
+        nodes = list(_read(part))
         spelled = {each.attr for each in nodes if isinstance(each, ast.Attribute)}
         spelled |= {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
         names = frozenset(each.id for each in nodes if isinstance(each, ast.Name))
-        method = part.name if part is not statement and isinstance(part, ast.FunctionDef) and _is_optional(part) else None
+        method = part.name if part is not statement and isinstance(part, ast.FunctionDef) and is_optional(part) else None
         yield _Part(part, defines, names, frozenset(spelled), method)
 
 
-def _is_optional(node: ast.AST) -> bool:
+def _read(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all within it but annotations."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, ast.AST) and name != "annotation":
+                yield from _read(each)
+
+
+def is_optional(node: ast.AST) -> bool:
+    """Whether it is a function that only this program calls, where it is a method."""
     return isinstance(node, ast.FunctionDef) and not node.name.startswith("__") and node.name not in CALLED_BY_OTHERS
 
 

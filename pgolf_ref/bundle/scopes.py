@@ -148,6 +148,8 @@ class GlobalNames(ast.NodeTransformer):
     def _defaults(self, node: ast.arguments) -> None:
         node.defaults = self._all(node.defaults)
         node.kw_defaults = [None if each is None else self.visit(each) for each in node.kw_defaults]
+        for each in (*node.posonlyargs, *node.args, *node.kwonlyargs):
+            each.annotation = None if each.annotation is None else self.visit(each.annotation)
 
     def _all(self, nodes: list[Any]) -> list[Any]:
         return [self.visit(node) for node in nodes]

@@ -7,9 +7,9 @@ its class sets to one literal, and a variable that is bound once to one. Invaria
 import ast
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from pgolf_ref.bundle.fold import Fold, is_literal, literal
+from pgolf_ref.bundle.fold import Fold, copied, is_literal, is_none, literal
 from pgolf_ref.bundle.kinds import Classes, Kinds, assignments, bindings, is_self
 from pgolf_ref.bundle.scopes import SCOPES, bound_names, outside
 from pgolf_ref.config import Config
@@ -28,6 +28,17 @@ def sections(table: Any) -> dict[str, Any]:
     return found
 
 
+class Informed(Protocol):
+    """Tells values where they are known."""
+
+    def field(self, kind: str | None, name: str) -> ast.expr | None: ...
+    def kind(self, node: ast.expr, kinds: Kinds) -> str | None: ...
+    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]: ...
+    def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]: ...
+    def parameters(self, node: ast.FunctionDef) -> dict[str, ast.expr]: ...
+    def is_something(self, node: ast.expr, kinds: Kinds) -> bool: ...
+
+
 class Specialiser:
     """Modules for one configuration."""
 
@@ -40,7 +51,7 @@ class Specialiser:
         """Changes the tree; `constants` are literals and tables of literals at the top level of modules, by their names here."""
         before = ""
         for _ in range(ROUNDS):
-            tree = Fold().visit(_Known(self, constants).visit(tree))
+            tree = Fold().visit(Known(self, constants).visit(tree))
             now = ast.dump(tree)
             if now == before:
                 break
@@ -61,28 +72,24 @@ class Specialiser:
         return self._classes.locals(scope, outer)
 
     def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
-        """The attributes that a class sets to one literal and nothing else sets."""
-        values: dict[str, list[ast.expr]] = {}
-        stores = [each for each in ast.walk(node) if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)]
-        pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in assignments(each)]
-        for target, value in pairs:
-            if isinstance(target, ast.Attribute) and is_self(target.value):
-                values.setdefault(target.attr, []).append(value)
-        changed = self._classes.set_from_outside | self._classes.set_by_relatives(node.name) | bound_names(node)
-        return {
-            name: found[0]
-            for name, found in values.items()
-            if name not in changed and len(found) == sum(each.attr == name for each in stores) == 1 and is_literal(found[0])
-        }
+        return self._classes.settled(node)
+
+    def parameters(self, node: ast.FunctionDef) -> dict[str, ast.expr]:
+        """The values of parameters that all calls give: one module does not tell."""
+        return {}
+
+    def is_something(self, node: ast.expr, kinds: Kinds) -> bool:
+        """Whether a value is certainly not None: one module does not tell."""
+        return False
 
 
-class _Known(ast.NodeTransformer):
+class Known(ast.NodeTransformer):
     """Puts values in place of what is known."""
 
-    def __init__(self, of: Specialiser, constants: Mapping[str, ast.expr]) -> None:
+    def __init__(self, of: Informed, constants: Mapping[str, ast.expr], values: Mapping[str, ast.expr] | None = None) -> None:
         self._of, self._constants = of, constants
         self._kinds: dict[str, str] = {}
-        self._values: dict[str, ast.expr] = {}
+        self._values = dict(values or {})
         self._settled: dict[str, ast.expr] = {}
         self._class = ""
 
@@ -92,20 +99,26 @@ class _Known(ast.NodeTransformer):
             if found is None and is_self(node.value):
                 found = self._settled.get(node.attr)
             if found is not None:
-                return copy_of(found)
+                return copied(found)
         self.generic_visit(node)
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         found = self._values.get(node.id)
-        return copy_of(found) if found is not None and isinstance(node.ctx, ast.Load) else node
+        return copied(found) if found is not None and isinstance(node.ctx, ast.Load) else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
+        if (
+            isinstance(node.ops[0], ast.Is | ast.IsNot)
+            and is_none(node.comparators[0])
+            and self._of.is_something(node.left, self._kinds)
+        ):
+            return ast.Constant(isinstance(node.ops[0], ast.IsNot))
         if is_literal(node.left):
             given = [self._constants.get(each.id) if isinstance(each, ast.Name) else None for each in node.comparators]
             pairs = zip(given, node.comparators, strict=True)
-            node.comparators = [copy_of(value) if value is not None and is_literal(value) else each for value, each in pairs]
+            node.comparators = [copied(value) if value is not None and is_literal(value) else each for value, each in pairs]
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
@@ -114,7 +127,7 @@ class _Known(ast.NodeTransformer):
         if isinstance(table, ast.Dict) and isinstance(node.slice, ast.Constant) and isinstance(node.ctx, ast.Load):
             for key, value in zip(table.keys, table.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == node.slice.value and isinstance(value, ast.Name | ast.Attribute):
-                    return copy_of(value)
+                    return copied(value)
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
@@ -140,13 +153,10 @@ class _Known(ast.NodeTransformer):
         }
         self._values = {name: value for name, value in self._values.items() if name not in bound}
         self._values |= {} if isinstance(node, ast.ClassDef) else own
+        if isinstance(node, ast.FunctionDef):
+            self._values |= {name: value for name, value in self._of.parameters(node).items() if counts[name] == 1}
         outer = {"self": self._class} if isinstance(node, ast.FunctionDef) and self._class and "self" in bound else self._kinds
         self._kinds = self._of.locals(node, {**self._kinds, **outer})
         self.generic_visit(node)
         self._kinds, self._values = before
         return node
-
-
-def copy_of(node: ast.expr) -> ast.expr:
-    """A tree of its own."""
-    return ast.parse(ast.unparse(node), mode="eval").body

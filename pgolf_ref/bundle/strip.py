@@ -1,31 +1,38 @@
-"""What a program does not read of its own text: docstrings and annotations. The fields of dataclasses stay fields."""
+"""What a program does not read of its own text: docstrings, annotations, and `slots`. The fields of dataclasses stay fields."""
 
 import ast
+from collections.abc import Iterable
 from typing import Any
 
 FIELD = "0"  # the annotation of a field, which its class needs and nobody reads
 
 
 class _Stripped(ast.NodeTransformer):
-    def __init__(self) -> None:
-        self._fields = False
+    def __init__(self, classes: bool) -> None:
+        self._fields, self._classes = False, classes
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.returns = None
         return self._inside(node, False)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        for each in node.decorator_list:
+            if isinstance(each, ast.Call):
+                each.keywords = [given for given in each.keywords if given.arg != "slots"]
         return self._inside(node, is_dataclass(node))
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
+        node.annotation = self._kept(node.annotation)
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if self._fields:
-            node.annotation = ast.Constant(int(FIELD))
+            node.annotation = self._kept(node.annotation) or ast.Constant(int(FIELD))
             return node
         return ast.Assign([node.target], node.value) if node.value is not None else None
+
+    def _kept(self, node: ast.expr | None) -> ast.expr | None:
+        return class_name(node) if self._classes else None
 
     def _inside(self, node: Any, fields: bool) -> Any:
         before, self._fields = self._fields, fields
@@ -38,12 +45,21 @@ class _Stripped(ast.NodeTransformer):
 def is_dataclass(node: ast.ClassDef) -> bool:
     """Whether its annotations declare fields."""
     functions = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
-    return any(isinstance(each, ast.Name) and each.id == "dataclass" for each in functions)
+    return any(isinstance(each, ast.Name) and each.id.rpartition(":")[2] == "dataclass" for each in functions)
 
 
-def stripped(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements without what only people and type checkers read; they are changed."""
-    found = [_Stripped().visit(statement) for statement in statements]
+def class_name(node: ast.expr | None) -> ast.Name | None:
+    """The class that an annotation names, alone or beside None."""
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and node.right.value is None:
+        return class_name(node.left)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+        return ast.Name(node.value, ast.Load())
+    return node if isinstance(node, ast.Name) else None
+
+
+def stripped(statements: Iterable[ast.stmt], *, classes: bool = False) -> list[ast.stmt]:
+    """The statements without what only people and type checkers read; they are changed. With `classes`, annotations that name one stay."""
+    found = [_Stripped(classes).visit(statement) for statement in statements]
     return [ast.fix_missing_locations(statement) for statement in found if statement is not None and not _is_told(statement)]
 
 

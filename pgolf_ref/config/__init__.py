@@ -19,7 +19,8 @@ from pgolf_ref.config.recipes import Recipe, load_recipe, read_recipe, recipe_na
 from pgolf_ref.config.recurrence import RecurrenceConfig
 from pgolf_ref.config.root import Config
 from pgolf_ref.config.run import DEVICES, DTYPES, RunConfig
-from pgolf_ref.config.tables import from_dict, to_dict, values_by_name
+from pgolf_ref.config.stated import values_by_name
+from pgolf_ref.config.tables import from_dict, to_dict
 
 __all__ = [
     "CODECS",

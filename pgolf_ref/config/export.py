@@ -55,6 +55,31 @@ class ExportConfig:
         return self.guided_more > 0 or self.guided_fewer > 0 or self.fit == "bits"
 
     @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs of which the smallest output is kept."""
+        return CODECS[:-1] if self.codec == "smallest" else (self.codec,)
+
+    @property
+    def packings(self) -> tuple[str, ...]:
+        """The packings of codes of which the smallest is kept."""
+        return PACKINGS[:-1] if self.packing == "smallest" else (self.packing,)
+
+    @property
+    def halves(self) -> bool:
+        """Whether some matrices are kept in float16."""
+        return any(rule.value == "16" for rule in rules(self.bits))
+
+    @property
+    def scale_kinds(self) -> tuple[str, ...]:
+        """The kinds of scales that some role may have."""
+        return ("largest", *sorted({rule.value for rule in rules(self.scales)}))
+
+    @property
+    def roundings(self) -> tuple[str, ...]:
+        """The ways in which the codes of some role may be rounded."""
+        return ("nearest", *sorted({rule.value for rule in rules(self.rounding)}))
+
+    @property
     def calibrates(self) -> bool:
         """Whether the export looks at inputs of matrices."""
         needing = {"gptq", "cdquant", "qronos", "hessian"}

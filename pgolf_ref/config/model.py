@@ -1,5 +1,6 @@
 """Shape of the transformer: width and depth here, one nested section for each part that has choices of its own."""
 
+import json
 from dataclasses import dataclass, field
 
 from pgolf_ref.config import attention, block, recurrence
@@ -8,6 +9,7 @@ from pgolf_ref.config.block import BlockConfig
 from pgolf_ref.config.checks import broken, choices, ranges
 from pgolf_ref.config.embedding import EmbeddingConfig, HeadConfig
 from pgolf_ref.config.recurrence import RecurrenceConfig
+from pgolf_ref.config.stated import stated
 
 MATRIX_INITS = ("uniform", "orthogonal")
 
@@ -36,6 +38,11 @@ class ModelConfig:
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
+
+    @property
+    def stated(self) -> str:
+        """JSON of what an artifact says of its model: the values that differ from the defaults."""
+        return json.dumps(stated(self))
 
 
 def problems(model: ModelConfig) -> list[str]:

@@ -14,6 +14,7 @@ from pgolf_ref.config.meta import MetaConfig
 from pgolf_ref.config.model import ModelConfig
 from pgolf_ref.config.optim import OptimConfig
 from pgolf_ref.config.run import RunConfig
+from pgolf_ref.config.stated import stated, values_by_name
 from pgolf_ref.errors import ConfigError
 
 
@@ -36,6 +37,12 @@ class Config:
     def training_seconds(self) -> float:
         """The budget of the training loop: what calibration leaves of that of training; 0 = no limit."""
         return self.run.budget_seconds - self.export.reserve_seconds if self.run.budget_seconds else 0.0
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """A line for each value that differs from the defaults, but for seeds and data folder."""
+        given = ("run.seed_init", "run.seed_data", "data.path")
+        return tuple(f"{name}: {value}" for name, value in values_by_name(stated(self)) if name not in given)
 
     def __post_init__(self) -> None:
         problems = problems_of(self)

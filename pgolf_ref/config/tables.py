@@ -5,7 +5,7 @@ A value is an int, float, bool, str, a tuple of one of them, or a dataclass of s
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pgolf_ref.config.illegal import refuse_illegal
@@ -17,15 +17,6 @@ from pgolf_ref.errors import ConfigError
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Plain tables of plain values, in declaration order."""
     return dataclasses.asdict(config)
-
-
-def values_by_name(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value under its dotted name, such as model.embedding.dim."""
-    for name, value in tables.items():
-        if isinstance(value, Mapping):
-            yield from values_by_name(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def from_dict(tables: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:

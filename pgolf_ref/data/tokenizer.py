@@ -18,6 +18,7 @@ from pgolf_ref.data.byte_tokenizer import ByteTokenizer
 from pgolf_ref.data.pieces import BOS, EOS, PAD, UNKNOWN, Tokenizer
 from pgolf_ref.errors import UserError
 
+OF_BYTES = (0, 260)  # numbers of pieces that the tokenizer of bytes may have to have
 SENTENCE_BYTES = 4000  # SentencePiece leaves out sentences of more than 4192 bytes
 
 
@@ -69,7 +70,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, markers: Sequence[str
 
 def load_tokenizer(path: Path, vocab_size: int = 0) -> Tokenizer:
     """The tokenizer in a file; `vocab_size` is what it must have, 0 for any."""
-    processor = _read(path)
+    processor = _read(path, vocab_size)
     if vocab_size and processor.vocab_size() != vocab_size:
         raise UserError(
             f"{path} has {processor.vocab_size()} pieces, the recipe's model.vocab_size is {vocab_size}: "
@@ -86,10 +87,10 @@ def encode(processor: Tokenizer, texts: Sequence[str]) -> list[NDArray[np.uint16
     return [np.array([BOS, *ids], dtype=np.uint16) for ids in encoded]
 
 
-def _read(path: Path) -> Tokenizer:
+def _read(path: Path, vocab_size: int) -> Tokenizer:
     try:
         data = path.read_bytes()
-        if path.suffix == ".json":
+        if vocab_size in OF_BYTES and path.suffix == ".json":
             return ByteTokenizer.read(data)
         processor: Tokenizer = sentencepiece.SentencePieceProcessor(model_proto=data)
         return processor

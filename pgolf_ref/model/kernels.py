@@ -7,7 +7,6 @@ flash, cudnn, efficient, math      those of torch; documents by a mask, which fl
 `auto` takes the first that works on the device, in the order of PREFERENCE.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -28,25 +27,23 @@ SDPA = {
 }
 PREFERENCE = ("blockwise", "fa3", "fa2", "flash", "cudnn", "efficient", "math")
 
-Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-
 
 def attend(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None = None, backend: str = "auto") -> Tensor:
     """q (B, T, H, D), k and v (B, T, H_kv, D), numbers of documents (B, T) -> (B, T, H D)"""
     if backend == "auto":
         backend = chosen(backend, q.device.type, q.dtype, segments is not None)
-    return kernel(backend)(q, k, v, segments)
+    return computed(backend, q, k, v, segments)
 
 
-def kernel(name: str) -> Kernel:
-    """The implementation of this name, whether it works here or not."""
+def computed(name: str, q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:
+    """By the implementation of this name, whether it works here or not."""
     if name == "blockwise":
-        return _blockwise
+        return _blockwise(q, k, v, segments)
     if name == "fa3":
-        return _flash_attention_3
+        return _flash_attention_3(q, k, v, segments)
     if name == "fa2":
-        return _flash_attention_2
-    return lambda q, k, v, segments: _sdpa(SDPA[name], q, k, v, segments)
+        return _flash_attention_2(q, k, v, segments)
+    return _sdpa(SDPA[name], q, k, v, segments)
 
 
 @lru_cache(maxsize=32)
@@ -69,7 +66,7 @@ def works(name: str, device: str, dtype: torch.dtype, documents: bool) -> bool:
         q, k, v = (torch.ones(1, 16, heads, 16, device=device, dtype=dtype, requires_grad=True) for heads in (2, 1, 1))
         segments = torch.ones(1, 16, dtype=torch.int64, device=device) if documents else None
         try:
-            kernel(name)(q, k, v, segments).sum().backward()
+            computed(name, q, k, v, segments).sum().backward()
         except (RuntimeError, ImportError, ValueError):
             return False
     return True

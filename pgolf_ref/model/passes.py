@@ -24,7 +24,8 @@ class Passes(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.config = r = config.recurrence
+        r = config.recurrence
+        self.config = r
         shape = (r.loops + 1, config.dim)
         self.embedding = nn.Parameter(torch.zeros(shape)) if r.pass_embedding else None
         self.gamma = nn.Parameter(torch.zeros(shape)) if r.film else None

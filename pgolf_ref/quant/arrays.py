@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pgolf_ref.config import ModelConfig
+from pgolf_ref.config import ExportConfig, ModelConfig
 from pgolf_ref.errors import UserError
 from pgolf_ref.quant.bits import pack_bits, unpack_bits
 from pgolf_ref.quant.low_rank import Correction
@@ -36,17 +36,19 @@ CORRECTION = (":left", ":left_scales", ":right", ":right_scales")
 Arrays = dict[str, NDArray[Any]]
 
 
-def encode(weight: Tensor, way: Route, ternary_group: int) -> tuple[Arrays, Arrays]:
+def encode(weight: Tensor, way: Route, model: ModelConfig, export: ExportConfig) -> tuple[Arrays, Arrays]:
     """The arrays of codes and the others of a parameter that is not stored as integers, by the suffix of their names."""
     if way.form is Form.KEPT:
         return {}, {"": weight.numpy()}
-    if way.form is Form.HALF:
+    if export.halves and way.form is Form.HALF:
         return {}, {"": _finite(weight.to(torch.float16)).numpy()}
-    if way.form is Form.TERNARY:
-        codes, scales = ternarise(weight, ternary_group)
+    if model.ternary_group and way.form is Form.TERNARY:
+        codes, scales = ternarise(weight, model.ternary_group)
         packing, data = pack_smallest(codes.to(torch.int8).numpy())
         return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
-    return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
+    if export.float8 and way.form is Form.FLOAT8:
+        return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
+    raise ValueError(f"parameters of form {way.form} are not encoded here")
 
 
 def encode_integers(quantised: Quantised, bits: int, packing: str) -> tuple[Arrays, Arrays]:
@@ -65,34 +67,34 @@ def encode_integers(quantised: Quantised, bits: int, packing: str) -> tuple[Arra
     return {CODES: codes}, rest
 
 
-def decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
-    """float32, of the shape that the arrays have."""
+def decode(name: str, arrays: Arrays, entry: Entry, model: ModelConfig, export: ExportConfig) -> Tensor:
+    """float32, of the shape that the arrays have; `export` is what may have written them."""
     if name in arrays or len(entry.shape) != 2:
         return _taken(arrays, name, np.float32, np.float16).to(torch.float32)
-    packing = next((packing for packing in PACKERS if f"{name}:{packing}" in arrays), None)
-    if packing is not None and model.ternary_group:
+    packing = next((packing for packing in PACKERS if f"{name}:{packing}" in arrays), None) if model.ternary_group else None
+    if packing is not None:
         data = _taken(arrays, f"{name}:{packing}", np.uint8).numpy().tobytes()
         codes = torch.from_numpy(PACKERS[packing][1](data, entry.count)).view(entry.shape)
         scales = _taken(arrays, name + SCALES, np.float16).view(entry.shape[0], -1)
         return latent(codes.to(torch.float32), scales.to(torch.float32), model.ternary_group)
-    if name + FLOAT8 in arrays:
+    if export.float8 and name + FLOAT8 in arrays:
         return _taken(arrays, name + FLOAT8, np.uint8).view(torch.float8_e4m3fn).to(torch.float32)
-    codes, scales = _codes(name, arrays, entry), _taken(arrays, name + SCALES, np.float16)
+    codes, scales = _codes(name, arrays, entry, export), _taken(arrays, name + SCALES, np.float16)
     if codes.shape[:1] != scales.shape:
         raise ValueError("a scale per row is expected")
-    columns = _taken(arrays, name + COLUMNS, np.float16) if name + COLUMNS in arrays else None
+    columns = _taken(arrays, name + COLUMNS, np.float16) if export.awq and name + COLUMNS in arrays else None
     if columns is not None and columns.shape != codes.shape[1:]:
         raise ValueError("a factor per column is expected")
-    return Quantised(codes, scales, columns, _correction(name, arrays)).expanded()
+    return Quantised(codes, scales, columns, _correction(name, arrays) if export.lqer_rank else None).expanded()
 
 
-def _codes(name: str, arrays: Arrays, entry: Entry) -> Tensor:
-    for bits in range(2, 9):
+def _codes(name: str, arrays: Arrays, entry: Entry, export: ExportConfig) -> Tensor:
+    for bits in range(2, 9) if "bits" in export.packings else ():
         if f"{name}{BITS}{bits}" in arrays:
             data = _taken(arrays, f"{name}{BITS}{bits}", np.uint8).numpy().tobytes()
             return torch.from_numpy(unpack_bits(data, bits, entry.count)).view(entry.shape)
     codes = _taken(arrays, name + CODES, np.int8)
-    if name + ORDER not in arrays:
+    if "ordered" not in export.packings or name + ORDER not in arrays:
         return codes
     order = _taken(arrays, name + ORDER, np.uint16).to(torch.int64)
     if not torch.equal(order.sort().values, torch.arange(codes.size(1))):

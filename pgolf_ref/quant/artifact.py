@@ -9,19 +9,20 @@ describes the shape of its model itself.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pgolf_ref.config import Config, ModelConfig, from_dict
+from pgolf_ref.config import Config, ExportConfig, ModelConfig, from_dict
 from pgolf_ref.errors import ConfigError
 from pgolf_ref.model.block import weights_at_least
 from pgolf_ref.model.embedder import table_width
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.arrays import Arrays, decode, encode, encode_integers
-from pgolf_ref.quant.container import CODECS, ContainerError, read_container, write_container
+from pgolf_ref.quant.container import ContainerError, read_container, write_container
 from pgolf_ref.quant.fit import fit_bits, fit_clips, fit_ones
 from pgolf_ref.quant.guidance import Unit, guided
 from pgolf_ref.quant.matrices import Matrix, Quantised, quantise_all
@@ -30,7 +31,8 @@ from pgolf_ref.quant.statistics import InputStatistics
 from pgolf_ref.registry import Entry, registry
 
 PER_BYTE = 8  # parameters that a byte of an artifact can stand for, at most
-PACKINGS = ("bytes", "bits", "ordered")
+ANYTHING = ExportConfig(bits=("all=16",), float8=True, awq=("all=1",), lqer_rank=1, codec="smallest", packing="smallest")
+"""An export that may write every form of arrays."""
 
 
 def export_model(
@@ -44,16 +46,16 @@ def export_model(
 
     `room` in bytes is what `export.fit` makes the artifact fit into; `units` are those whose bits gradients decide.
     """
-    unguided, config = config, guided(config, units)
+    chosen = guided(config, units)
 
     def quantise(wider: float = 1.0) -> Mapping[str, Quantised]:
-        return quantised_matrices(model, config, statistics or {}, wider)
+        return quantised_matrices(model, chosen, statistics or {}, wider)
 
     def write(codes: Mapping[str, Quantised]) -> bytes:
-        return write_quantised(model, config, codes)
+        return write_quantised(model, chosen, codes)
 
     def with_fewer_bits(count: int) -> bytes:
-        fewer = guided(unguided, units, count)
+        fewer = guided(config, units, count)
         return write_quantised(model, fewer, quantised_matrices(model, fewer, statistics or {}))
 
     if room is not None and config.export.fit == "bits":
@@ -83,11 +85,11 @@ def quantised_matrices(
 def write_quantised(model: GPT, config: Config, quantised: Mapping[str, Quantised]) -> bytes:
     """The artifact of a model whose integers are given; the smallest, where the recipe leaves a choice."""
     export = config.export
-    packings = PACKINGS if export.packing == "smallest" else (export.packing,)
-    codecs = CODECS if export.codec == "smallest" else (export.codec,)
-    meta = {"model": dataclasses.asdict(config.model)}
-    written = [write_container(_arrays(model, config, quantised, packing), meta, codecs) for packing in packings]
-    return min(written, key=len)
+    meta = {"model": json.loads(config.model.stated)}
+    if export.packing != "smallest":
+        return write_container(_arrays(model, config, quantised, export.packing), meta, export.codecs)
+    arrays = (_arrays(model, config, quantised, packing) for packing in export.packings)
+    return min((write_container(each, meta, export.codecs) for each in arrays), key=len)
 
 
 def _arrays(model: GPT, config: Config, quantised: Mapping[str, Quantised], packing: str) -> Arrays:
@@ -100,7 +102,7 @@ def _arrays(model: GPT, config: Config, quantised: Mapping[str, Quantised], pack
         if name in quantised:
             coded, others = encode_integers(quantised[name], way.bits, packing)
         else:
-            coded, others = encode(parameters[name].detach().to("cpu", torch.float32), way, config.model.ternary_group)
+            coded, others = encode(parameters[name].detach().to("cpu", torch.float32), way, config.model, config.export)
         codes |= {name + suffix: array for suffix, array in coded.items()}
         rest |= {name + suffix: array for suffix, array in others.items()}
     return {**codes, **rest}
@@ -113,23 +115,23 @@ def load_model(data: bytes, dtype: torch.dtype | None = None) -> GPT:
     at_least = config.vocab_size * table_width(config) + weights_at_least(config)
     if at_least > PER_BYTE * sum(array.size for array in arrays.values()):
         raise ContainerError("the artifact describes a larger model than its arrays can fill; export it again")
-    return _filled(arrays, config, dtype)
+    return _filled(arrays, config, dtype, ANYTHING)
 
 
-def restored_model(data: bytes, config: ModelConfig, dtype: torch.dtype | None = None) -> GPT:
-    """The same where the model is known, as to the run that wrote the artifact."""
-    arrays, _ = read_container(data)
-    return _filled(arrays, config, dtype)
+def restored_model(data: bytes, config: ModelConfig, dtype: torch.dtype | None = None, export: ExportConfig = ANYTHING) -> GPT:
+    """The same where model and export are known, as to the run that wrote the artifact."""
+    arrays, _ = read_container(data, export.codecs)
+    return _filled(arrays, config, dtype, export)
 
 
-def _filled(arrays: Arrays, config: ModelConfig, dtype: torch.dtype | None) -> GPT:
+def _filled(arrays: Arrays, config: ModelConfig, dtype: torch.dtype | None, export: ExportConfig) -> GPT:
     """A model with the weights in the arrays, which it takes out, all of them."""
     with torch.random.fork_rng(devices=[]):
         model = GPT(config, dtype)
     with torch.no_grad():
         parameters = dict(model.named_parameters())
         for name, entry in registry(model).items():
-            parameters[name].copy_(_decoded(name, arrays, entry, config))
+            parameters[name].copy_(_decoded(name, arrays, entry, config, export))
     if arrays:
         raise ContainerError(f"the artifact holds {min(arrays)}, which is no part of the model that it describes; export it again")
     return model
@@ -158,10 +160,10 @@ def format_in_words(config: Config) -> str:
     return f"{rest}, matrices of blocks are ternary with one float16 scale per {group} columns" if group else rest
 
 
-def _decoded(name: str, arrays: Arrays, entry: Entry, model: ModelConfig) -> Tensor:
+def _decoded(name: str, arrays: Arrays, entry: Entry, model: ModelConfig, export: ExportConfig) -> Tensor:
     """The parameter that the arrays of a name hold, which are taken out of `arrays`."""
     try:
-        weight = decode(name, arrays, entry, model)
+        weight = decode(name, arrays, entry, model, export)
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise ContainerError(
             f"the artifact's arrays of {name} are not those of the model that it describes; export it again"

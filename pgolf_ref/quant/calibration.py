@@ -9,7 +9,6 @@ import torch
 
 from pgolf_ref.clock import Phase
 from pgolf_ref.config import Config
-from pgolf_ref.config.rules import rules
 from pgolf_ref.distributed import World
 from pgolf_ref.model.gpt import GPT
 from pgolf_ref.quant.artifact import quantised_matrices
@@ -26,7 +25,7 @@ def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: W
     refuse_without_time(phase, world)
     names = wanted(model, config)
     found = _collected(Collector(model, names), source, config, phase, world)
-    for _ in range(config.export.qronos_passes if "qronos" in {rule.value for rule in rules(config.export.rounding)} else 0):
+    for _ in range(config.export.qronos_passes) if "qronos" in config.export.roundings else ():
         if world.agree(phase.remaining) > 0:
             found = _collected(PairedCollector(model, _rounded(model, config, found), names), source, config, phase, world)
     return found

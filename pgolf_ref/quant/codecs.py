@@ -6,11 +6,12 @@ brotli and zstandard are imported where they are used: an artifact needs the lib
 
 import lzma
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pgolf_ref.errors import UserError
 
+CODECS = ("brotli", "zstd", "lzma", "zlib")
 _LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
 
 
@@ -20,33 +21,44 @@ class CodecError(Exception):
 
 def compress_smallest(data: bytes, codecs: Sequence[str]) -> tuple[str, bytes]:
     """The name and output of the codec with the smallest output, the first of equals."""
-    outputs = {name: compress(name, data) for name in codecs}
+    outputs = {name: compress(name, data, codecs) for name in codecs}
     best = min(outputs, key=lambda name: len(outputs[name]))
     return best, outputs[best]
 
 
-def compress(name: str, data: bytes) -> bytes:
-    if name == "brotli":
+def compress(name: str, data: bytes, codecs: Sequence[str] = CODECS) -> bytes:
+    """By one of `codecs`."""
+    if "brotli" in codecs and name == "brotli":
         import brotli
 
         return bytes(brotli.compress(data, quality=11, lgwin=24))
-    if name == "zstd":
+    if "zstd" in codecs and name == "zstd":
         return bytes(_zstandard().ZstdCompressor(level=22, write_content_size=True).compress(data))
-    if name == "lzma":
+    if "lzma" in codecs and name == "lzma":
         return lzma.compress(data, format=lzma.FORMAT_RAW, filters=_LZMA)
-    if name == "zlib":
+    if "zlib" in codecs and name == "zlib":
         return zlib.compress(data, level=9)
-    raise UserError(f"no codec {name!r}: give one of {', '.join(_DECOMPRESS)}")
+    raise UserError(f"no codec {name!r}: give one of {', '.join(codecs)}")
 
 
-def decompress(name: str, data: bytes, size: int) -> bytes:
+def decompress(name: str, data: bytes, size: int, codecs: Sequence[str] = CODECS) -> bytes:
     """Exactly `size` bytes; never holds much more than that."""
-    if name not in _DECOMPRESS:
-        raise CodecError(f"unknown codec {name!r}")
-    out = _DECOMPRESS[name](data, size)
+    out = _decompressed(name, data, size, codecs)
     if len(out) != size:
         raise CodecError(f"{name} gives {len(out)} bytes or more where {size} are expected")
     return out
+
+
+def _decompressed(name: str, data: bytes, size: int, codecs: Sequence[str]) -> bytes:
+    if "brotli" in codecs and name == "brotli":
+        return _brotli(data, size)
+    if "zstd" in codecs and name == "zstd":
+        return _zstd(data, size)
+    if "lzma" in codecs and name == "lzma":
+        return _lzma(data, size)
+    if "zlib" in codecs and name == "zlib":
+        return _zlib(data, size)
+    raise CodecError(f"unknown codec {name!r}")
 
 
 def _brotli(data: bytes, size: int) -> bytes:
@@ -100,6 +112,3 @@ def _zstandard() -> Any:
     except ImportError as error:
         raise UserError("the codec zstd needs the package zstandard: install it or set export.codec=brotli") from error
     return zstandard
-
-
-_DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {"brotli": _brotli, "zstd": _zstd, "lzma": _lzma, "zlib": _zlib}

@@ -1,6 +1,6 @@
 """The artifact: named arrays and a little metadata in one file, without pickle.
 
-    magic (8) | sha256 of what follows (32) | codec (1) | compressed size (8) | size (8) | body, compressed
+    magic (8) | sha256 of what follows (32) | codec, by its place in CODECS (1) | compressed size (8) | size (8) | body, compressed
     body = size of the manifest (4) | manifest, JSON | the arrays' bytes in the order of the manifest
     manifest = {"meta": {...}, "arrays": [{"name", "dtype", "shape"}, ...]}
 
@@ -18,11 +18,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pgolf_ref.errors import UserError
-from pgolf_ref.quant.codecs import CodecError, compress_smallest, decompress
+from pgolf_ref.quant.codecs import CODECS, CodecError, compress_smallest, decompress
 from pgolf_ref.quant.pack import DTYPES, pack, unpack
 
 MAGIC = b"PGOLF\x00\x01\n"
-CODECS = ("brotli", "zstd", "lzma", "zlib")  # a codec's place is its number in the file
 MAX_BODY = 2**30
 _FIXED = struct.Struct("<BQQ")
 _START = len(MAGIC) + hashlib.sha256().digest_size
@@ -42,15 +41,15 @@ def write_container(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any],
     return MAGIC + hashlib.sha256(rest).digest() + rest
 
 
-def read_container(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Arrays and metadata of an intact artifact."""
+def read_container(data: bytes, codecs: Sequence[str] = CODECS) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and metadata of an intact artifact, which one of `codecs` has compressed."""
     try:
-        return _parse(_body(data))
+        return _parse(_body(data, codecs))
     except (ContainerError, CodecError) as error:
         raise ContainerError(f"the artifact is damaged: {error}; export it again") from error
 
 
-def _body(data: bytes) -> bytes:
+def _body(data: bytes, codecs: Sequence[str]) -> bytes:
     rest = data[_START:]
     if not data.startswith(MAGIC) or len(rest) < _FIXED.size:
         raise ContainerError(f"it does not begin as an artifact does ({len(data)} bytes)")
@@ -60,7 +59,7 @@ def _body(data: bytes) -> bytes:
     compressed = rest[_FIXED.size :]
     if codec >= len(CODECS) or len(compressed) != compressed_size or size > MAX_BODY:
         raise ContainerError("its header holds impossible values")
-    return decompress(CODECS[codec], compressed, size)
+    return decompress(CODECS[codec], compressed, size, codecs)
 
 
 def _parse(body: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

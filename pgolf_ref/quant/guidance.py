@@ -86,6 +86,8 @@ def guided(config: Config, units: Sequence[Unit], fewer: int = 0) -> Config:
     The first units within `export.guided_more` of all weights get a bit more, the last within `export.guided_fewer`, and at least the
     last `fewer` of them, a bit fewer.
     """
+    if not units:
+        return config
     more = _within(config.export.guided_more, units)
     fewer = max(fewer, _within(config.export.guided_fewer, units[::-1]))
     changed = [(unit, unit.bits + 1) for unit in units[:more]]

@@ -57,11 +57,19 @@ class Quantised:
 def quantise_all(matrices: list[Matrix], export: ExportConfig) -> dict[str, Quantised]:
     """Every matrix by its name."""
     prepared = [replace(m, weight=prune_smallest(clamp_rows(m.weight, export.row_clamp), m.method.prune)) for m in matrices]
-    columns = {matrix.name: column_factors(matrix) for matrix in prepared}
-    divided = [_divided(matrix, columns[matrix.name]) for matrix in prepared]
-    found = dict(_codes([(matrix, _scales(matrix, export)) for matrix in divided], export))
-    multiplied = {name: replace(quantised, columns=columns[name]) for name, quantised in found.items()}
-    return _corrected({matrix.name: matrix.weight for matrix in prepared}, multiplied, export)
+    found = _multiplied(prepared, export) if export.awq else _rounded(prepared, export)
+    return _corrected({matrix.name: matrix.weight for matrix in prepared}, found, export)
+
+
+def _multiplied(matrices: list[Matrix], export: ExportConfig) -> dict[str, Quantised]:
+    """With factors of the columns, where the method has them."""
+    columns = {matrix.name: column_factors(matrix) for matrix in matrices}
+    found = _rounded([_divided(matrix, columns[matrix.name]) for matrix in matrices], export)
+    return {name: replace(quantised, columns=columns[name]) for name, quantised in found.items()}
+
+
+def _rounded(matrices: list[Matrix], export: ExportConfig) -> dict[str, Quantised]:
+    return dict(_codes([(matrix, _scales(matrix, export)) for matrix in matrices], export))
 
 
 def clamp_rows(weight: Tensor, deviations: float) -> Tensor:
@@ -104,13 +112,13 @@ def _scales(matrix: Matrix, export: ExportConfig) -> Tensor:
     wide, way, bits = matrix.weight.to(torch.float64), matrix.method, matrix.bits
     if not torch.isfinite(wide).all():
         raise UserError(f"a weight of {matrix.name} is not finite: the model has diverged and cannot be exported")
-    if way.scales == "search":
+    if "search" in export.scale_kinds and way.scales == "search":
         found = clip_search(wide, bits)
-    elif way.scales == "deviation" or (way.scales == "hessian" and matrix.inputs is None):
-        found = from_deviation(wide, bits, way.clip)
-    elif way.scales == "hessian" and matrix.inputs is not None:
+    elif "hessian" in export.scale_kinds and way.scales == "hessian" and matrix.inputs is not None:
         diagonal = matrix.inputs.hessian.diagonal().to(wide)
         found = from_deviation_and_hessian(wide, bits, way.clip, diagonal, export.hessian_share)
+    elif way.scales in ("deviation", "hessian"):
+        found = from_deviation(wide, bits, way.clip)
     else:
         found = from_largest(wide, bits)
     return checked(found.clamp(min=export.scale_floor / largest_code(bits)).to(torch.float16))
@@ -153,11 +161,12 @@ def _by_inputs(batch: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Tens
     hessians = torch.stack([matrix.inputs.hessian for matrix, _ in batch if matrix.inputs is not None]).to(weights)
     scales, bits = torch.stack([scales for _, scales in batch]).to(weights), batch[0][0].bits
     settings = GPTQSettings(export.gptq_block, export.gptq_damping, export.gptq_act_order)
-    crosses = [m.inputs.cross for m, _ in batch if m.inputs is not None and m.inputs.cross is not None]
-    if batch[0][0].method.rounding == "qronos" and len(crosses) == len(batch):
-        return qronos(weights, hessians, torch.stack(crosses).to(weights), scales, bits, settings)
+    if "qronos" in export.roundings and batch[0][0].method.rounding == "qronos":
+        crosses = [m.inputs.cross for m, _ in batch if m.inputs is not None and m.inputs.cross is not None]
+        if len(crosses) == len(batch):
+            return qronos(weights, hessians, torch.stack(crosses).to(weights), scales, bits, settings)
     codes = best_of_both(weights, hessians, scales, bits, settings)
-    if batch[0][0].method.rounding == "cdquant":
+    if "cdquant" in export.roundings and batch[0][0].method.rounding == "cdquant":
         return descend(weights, hessians, scales, bits, codes, weights.size(-1))
     return codes
 

@@ -50,7 +50,7 @@ def route(entry: Entry, config: Config) -> Route:
     bits = _bits(entry, config.export)
     if bits == KEPT_BITS:
         return KEPT
-    if bits == HALF_BITS:
+    if config.export.halves and bits == HALF_BITS:
         return HALF
     return FLOAT8 if config.export.float8 else Route(Form.INTEGER, bits)
 

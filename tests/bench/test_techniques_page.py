@@ -10,7 +10,7 @@ import pytest
 import techniques
 
 from pgolf_ref.config import Config, to_dict
-from pgolf_ref.config.tables import values_by_name
+from pgolf_ref.config.stated import values_by_name
 
 PACKAGE = Path(__file__).parents[2] / "pgolf_ref"
 ROWS = techniques.techniques()

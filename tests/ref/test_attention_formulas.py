@@ -16,7 +16,7 @@ from pgolf_ref.model.documents import boundaries, mask, segments
 from pgolf_ref.model.exclusive import Exclusion
 from pgolf_ref.model.flow import SLOTS, Flow, Values
 from pgolf_ref.model.gates import HeadGate
-from pgolf_ref.model.kernels import PREFERENCE, attend, chosen, described, kernel, works
+from pgolf_ref.model.kernels import PREFERENCE, attend, chosen, computed, described, works
 from pgolf_ref.model.rotary import raised_base, rotary_tables, rotate, rotate_first
 from pgolf_ref.model.values import ValueEmbedding, ValueResidual
 
@@ -223,7 +223,7 @@ def test_an_implementation_that_does_not_work_is_told() -> None:
     with pytest.raises(UserError, match="with documents"):
         chosen("blockwise", "cpu", torch.float32, True)
     with pytest.raises(ValueError, match="no documents"):
-        kernel("blockwise")(*(randn(1, 2, 1, 4) for _ in range(3)), torch.ones(1, 2, dtype=torch.int64))
+        computed("blockwise", *(randn(1, 2, 1, 4) for _ in range(3)), torch.ones(1, 2, dtype=torch.int64))
 
 
 def test_the_choice_is_announced() -> None:

@@ -4,6 +4,8 @@ import ast
 
 import pytest
 
+from pgolf_ref.bundle.attributes import own_attributes, shortened
+from pgolf_ref.bundle.messages import without_advice
 from pgolf_ref.bundle.positional import positional
 
 
@@ -34,3 +36,30 @@ PLACED = [
 @pytest.mark.parametrize(("text", "wanted"), PLACED)
 def test_what_no_call_names_goes_by_position(text: str, wanted: str) -> None:
     assert placed(text) == ast.unparse(ast.parse(wanted))
+
+
+RENAMED = [
+    ("class C:\n def __init__(self): self.long = 1\n def method(self): return self.long", "class C:\n def __init__(self): self.a = 1\n def b(self): return self.a"),
+    ("@dataclass\nclass D:\n field: 0\ndef f(d: D): return d.field, D(field=1)", "@dataclass\nclass D:\n a: 0\ndef f(d: D): return d.a, D(a=1)"),
+]  # fmt: skip
+KEPT = [
+    "class C(Module):\n def __init__(self): self.long = 1",  # the base may use it
+    "class C:\n def __init__(self): self.long = 1\ndef f(c): return c.long",  # c may be of any class
+    "class C:\n def __init__(self): self.long = 1\ndef f(c): c.long = 2",
+    "class C:\n def __init__(self): self.long = 1\ndef f(c): return getattr(c, 'long')",
+    "class C:\n long = 2\n def __init__(self): self.long = 1",
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), [*RENAMED, *((text, text) for text in KEPT)])
+def test_attributes_of_our_own_classes_get_short_names(text: str, wanted: str) -> None:
+    statements = ast.parse(text).body
+    shortened(statements, own_attributes(statements))
+    assert ast.unparse(ast.Module(statements, [])) == ast.unparse(ast.parse(wanted))
+
+
+def test_errors_say_what_is_wrong_but_not_what_to_do() -> None:
+    text = "raise E(f'{a}: no {b} in it: look elsewhere')\nraise E(f'no: {a}')\nraise E('no')\nprint('x: y')"
+    statements = ast.parse(text).body
+    without_advice(statements)
+    assert ast.unparse(ast.Module(statements, [])) == ast.unparse(ast.parse(text.replace(": look elsewhere", "")))

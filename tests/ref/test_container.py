@@ -242,14 +242,18 @@ def test_arrays_that_do_not_fit_the_model_are_refused() -> None:
         "a model without end": (found, {"model": {**meta["model"], "layers": 10**9}}),
         "wide blocks without an MLP": (
             found,
-            {"model": {**meta["model"], "dim": 40_000, "block": {**meta["model"]["block"], "drop_mlp": [0, 1, 2]}}},
+            {"model": {**meta["model"], "dim": 40_000, "block": {**meta["model"].get("block", {}), "drop_mlp": [0, 1, 2]}}},
         ),
         "a wide embedding of values": (
             found,
             {
                 "model": {
                     **meta["model"],
-                    "attention": {**meta["model"]["attention"], "value_embedding_layers": [0], "value_embedding_dim": 10**9},
+                    "attention": {
+                        **meta["model"].get("attention", {}),
+                        "value_embedding_layers": [0],
+                        "value_embedding_dim": 10**9,
+                    },
                 }
             },
         ),

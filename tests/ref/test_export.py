@@ -228,7 +228,7 @@ def test_awq_spends_precision_on_columns_with_large_inputs() -> None:
             Method("largest", 12.85, "nearest", alpha),
             statistics,
         )
-        quantised = quantise_all([matrix], ExportConfig())["m"]
+        quantised = quantise_all([matrix], ExportConfig(awq=("matrix=0.5",)))["m"]
         error = matrix.weight - quantised.expanded()
         errors[alpha] = float(((error @ statistics.hessian) * error).sum())
         if alpha:

@@ -1,0 +1,22 @@
+"""What errors say, without the advice that follows a colon or semicolon at the end: the script of a submission is short of room."""
+
+import ast
+import re
+from collections.abc import Sequence
+
+ADVICE = re.compile(r"[;:] [^;:]*$")
+
+
+def without_advice(statements: Sequence[ast.stmt]) -> None:
+    """Changes the messages of errors that are raised."""
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                for each in node.exc.args:
+                    _shorten(each)
+
+
+def _shorten(text: ast.expr) -> None:
+    last = text.values[-1] if isinstance(text, ast.JoinedStr) and text.values else text
+    if isinstance(last, ast.Constant) and isinstance(last.value, str):
+        last.value = ADVICE.sub("", last.value)
