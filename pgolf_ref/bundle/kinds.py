@@ -85,16 +85,21 @@ class Classes:
             return self.attributes.get(self.kind(node.value, kinds) or "", {}).get(node.attr)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             return node.func.id if node.func.id in self.attributes else None
+        if isinstance(node, ast.BoolOp):
+            found = {self.kind(each, kinds) for each in node.values}
+            return found.pop() if len(found) == 1 else None
         return None
 
     def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]:
-        """The variables of a function that are bound once, and those of what is around it."""
-        bound = bindings(scope)
+        """The variables of a function that are bound once, or always to one class, and those of what is around it."""
+        bound, pairs = bindings(scope), assignments(scope)
         kinds = {name: kind for name, kind in outer.items() if name not in bound or name == "self"}
         for each in arguments(scope):
-            if bound[each.arg] == 1 and (kind := self.annotated(each.annotation)):
-                kinds[each.arg] = kind
-        for target, value in assignments(scope):
+            if kind := self.annotated(each.annotation):
+                again = [self.kind(value, {each.arg: kind}) for target, value in pairs if _is_named(target, each.arg)]
+                if bound[each.arg] == 1 + len(again) and set(again) <= {kind}:
+                    kinds[each.arg] = kind
+        for target, value in pairs:
             if isinstance(target, ast.Name) and bound[target.id] == 1 and (kind := self.kind(value, kinds)):
                 kinds[target.id] = kind
         return kinds
@@ -102,6 +107,10 @@ class Classes:
 
 def is_set(node: ast.AST) -> TypeGuard[ast.Attribute]:
     return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+
+
+def _is_named(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def is_self(node: ast.expr) -> bool:

@@ -163,6 +163,8 @@ class _Unread(ast.NodeTransformer):
         if len(node.targets) != 1 or self._mentioned is None:
             return node
         target, value = node.targets[0], node.value
+        if isinstance(target, ast.Name) and isinstance(value, ast.Name) and target.id == value.id:
+            return None
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
             pairs = [pair for pair in zip(target.elts, value.elts, strict=True) if not self._is_unread(*pair)]
             if len(pairs) == 1:
@@ -178,9 +180,13 @@ class _Unread(ast.NodeTransformer):
             return self._mentioned is not None and target.id not in self._mentioned
         if not isinstance(target, ast.Attribute) or not is_self(target.value) or target.attr in self._read:
             return False
-        return not self._foreign or (
-            value is not None and (is_literal(value) or (isinstance(value, ast.Name) and value.id in self._data))
-        )
+        return not self._foreign or (value is not None and (is_literal(value) or self._is_data(value)))
+
+    def _is_data(self, value: ast.expr) -> bool:
+        """Whether it is a parameter that holds a dataclass, or a part of one; a module would be registered by its owner."""
+        while isinstance(value, ast.Attribute):
+            value = value.value
+        return isinstance(value, ast.Name) and value.id in self._data
 
     def generic_visit(self, node: ast.AST) -> Any:
         super().generic_visit(node)

@@ -119,6 +119,11 @@ class Uses(ast.NodeVisitor):
             self._owner(func.value)
         else:
             self.visit(func)
+        if isinstance(func, ast.Name) and func.id == "!dataclasses:field":
+            for each in node.keywords:
+                if isinstance(each.value, ast.Name):
+                    self.calls[each.value.id].append(ast.Call(each.value, [], []))
+            return
         if is_replace(func) and node.args:
             self.replaced.append((node, self._kind(node.args[0])))
         checks = isinstance(func, ast.Name) and func.id == "isinstance"

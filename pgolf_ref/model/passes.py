@@ -25,7 +25,7 @@ class Passes(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         r = config.recurrence
-        self.config = r
+        self.config = config.recurrence
         shape = (r.loops + 1, config.dim)
         self.embedding = nn.Parameter(torch.zeros(shape)) if r.pass_embedding else None
         self.gamma = nn.Parameter(torch.zeros(shape)) if r.film else None
