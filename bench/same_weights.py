@@ -123,7 +123,7 @@ def reference(config: Config, script: Script) -> tuple[GPT, Trainer]:
         for name, parameter in model.named_parameters():
             parameter.copy_(known[theirs(name)].view(parameter.shape))
     trainer = Trainer(config, model, DrawnOrder(config), World.single("cpu"))
-    trainer.begin(None)
+    trainer.take_up(None)
     return model, trainer
 
 

@@ -106,7 +106,7 @@ def train(
     with phases.timed(clock, log, phases.WARM_UP):
         trainer.warm_up()
     with phases.timed(clock, log, phases.TRAIN, config.training_seconds) as phase:
-        trainer.begin(resumed.tensors if resumed else None)
+        trainer.take_up(resumed.tensors if resumed else None)
         reached = resumed.reached if resumed else Reached()
         phase.resume(reached.seconds)
         try:
@@ -215,7 +215,7 @@ class Trainer:
                     self._loss(cut(tokens, now.length), cut(tokens, now.length), self._fraction).backward()
         self._optimizers.zero_grad()
 
-    def begin(self, state: Mapping[str, Tensor] | None) -> None:
+    def take_up(self, state: Mapping[str, Tensor] | None) -> None:
         """Set what a run begins with: the state of a checkpoint, or weights of which some are computed from training tokens.
 
         The tokens are those of the first steps on every rank. A new average starts at these weights.

@@ -108,7 +108,7 @@ class _Bench:
         self._trainer = Trainer(config, self._model, loader, world)
         self._watch = Stopwatch(world.device)
         self._trainer.warm_up()
-        self._trainer.begin(None)
+        self._trainer.take_up(None)
         for number in range(UNTIMED):
             self.step(number)
 

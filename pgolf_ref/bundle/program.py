@@ -20,8 +20,7 @@ from pgolf_ref.bundle.specialise import Specialiser
 from pgolf_ref.bundle.strip import stripped
 from pgolf_ref.config import Config
 
-# Literals stay where they are: hoisting them saves bytes of the plain script, and costs more of the packed one.
-SHORT = {"rename_globals": True, "hoist_literals": False, "remove_literal_statements": True}
+SHORT = {"rename_globals": True, "remove_literal_statements": True}
 ENTRY = Definition("pgolf_ref.bundle.entry", "main")
 
 
@@ -30,7 +29,7 @@ def bundle(config: Config, *, pack: bool = False) -> str:
 
     Seeds and data folder come from its command line, whatever the configuration says. With `pack` it unpacks itself.
     """
-    script = _minified(_written(shared(config), full=False))
+    script = _minified(_written(shared(config), full=False), hoisted=not pack)
     return packed(script, with_brotli="import brotli" in script) if pack else script
 
 
@@ -63,8 +62,9 @@ def _classes() -> Classes:
 
 
 @cache
-def _minified(text: str) -> str:
-    return str(python_minifier.minify(ast.unparse(positional(ast.parse(text))), **SHORT)) + "\n"
+def _minified(text: str, *, hoisted: bool) -> str:
+    """With names for literals, which save bytes of a plain script and cost more of a packed one, or not."""
+    return str(python_minifier.minify(ast.unparse(positional(ast.parse(text))), hoist_literals=hoisted, **SHORT)) + "\n"
 
 
 def _started(config: Config) -> ast.stmt:

@@ -61,7 +61,7 @@ class GPT(nn.Module):
         """Use the plan of this fraction of a run; whether it is another one than before."""
         steps = next(phase.steps for phase in reversed(self.phases) if phase.start <= fraction)
         changed, grown = steps is not self.plan, len(steps) > len(self.plan)
-        if grown:
+        if self.config.recurrence.untied_mlp and grown:
             known = {(step.block, step.repeat) for step in self.plan}
             for step in steps:
                 if (step.block, step.repeat) not in known:

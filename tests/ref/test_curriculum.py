@@ -109,14 +109,14 @@ def test_every_shape_is_compiled_before_the_first_step(monkeypatch: pytest.Monke
     config = small(*LENGTHS, *SLOTS, *LOOP, "run.warmup_steps=1", "run.steps=20")
     monkeypatch.setattr(train_module, "PASS_TOKENS", 72)  # three slots in a pass: the last pass of four is shorter
     primed: list[set[tuple[int, ...]]] = []
-    begin = train_module.Trainer.begin
+    begin = train_module.Trainer.take_up
 
     def at_the_start(trainer: train_module.Trainer, state: object) -> None:
         primed.append(set(calls.shapes))
         calls.shapes.clear()
         begin(trainer, None)
 
-    monkeypatch.setattr(train_module.Trainer, "begin", at_the_start)
+    monkeypatch.setattr(train_module.Trainer, "take_up", at_the_start)
     warm = trained(config)
     assert set(calls.shapes) == primed[0] and len(primed[0]) == 4
     assert largest_difference(warm, trained(small(*LENGTHS, *SLOTS, *LOOP, "run.steps=20"))) < 1e-12
