@@ -25,11 +25,12 @@ from pgolf_ref.files import write_json
 from pgolf_ref.model.gpt import GPT
 
 STRIDE = 64
-SLIDING = (f"evaluate.stride={STRIDE}",)
+UNTRAINED = ("ttt.epochs=0",)
+SLIDING = (*UNTRAINED, f"evaluate.stride={STRIDE}")
 SGD = (*SLIDING, "ttt.epochs=3", "ttt.lr=0.005", "ttt.chunk_tokens=2048", "ttt.batch_rows=4")
-DOCUMENTS = ("evaluate.layout=documents", "ttt.lora.rank=8", "ttt.lora.chunk_tokens=32", "ttt.lora.batch_documents=5")
+DOCUMENTS = (*UNTRAINED, "evaluate.layout=documents", "ttt.lora.rank=8", "ttt.lora.chunk_tokens=32", "ttt.lora.batch_documents=5")
 WAYS: dict[str, tuple[str, ...]] = {
-    "disjoint windows": ("evaluate.stride=256",),
+    "disjoint windows": (*UNTRAINED, "evaluate.stride=256"),
     "sliding windows": SLIDING,
     "SGD": SGD,
     "SGD, learning rate 0.002": (*SGD, "ttt.lr=0.002"),
@@ -41,7 +42,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "SGD, hashed bigrams beside": (*SGD, "ttt.hash_rows=4096"),
     "AdamW, one epoch": (*SGD, "ttt.epochs=1", "ttt.optimizer=adamw", "ttt.lr=0.0005"),
     "tilt by n-grams, nothing trained": (*SLIDING, "evaluate.tilt_strength=1.0"),
-    "documents apart": ("evaluate.layout=documents", f"evaluate.stride={STRIDE}"),
+    "documents apart": (*SLIDING, "evaluate.layout=documents"),
     "documents apart, SGD after 2, 5 and 8 of them": (
         *SGD,
         "evaluate.layout=documents",
