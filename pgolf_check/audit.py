@@ -57,7 +57,8 @@ def audit(
     if crashed:
         submission = _unread(submission, crashed)
     crashes: list[str] = [crashed] if crashed else []
-    read = _static(submission, crashes, stopped) if {Witness.STATIC, Witness.DYNAMIC} & set(witnesses) else None
+    told = crashes if Witness.STATIC in witnesses else [*crashes]  # what the dynamic witness asks the other for may be missing
+    read = _static(submission, told, stopped) if {Witness.STATIC, Witness.DYNAMIC} & set(witnesses) else None
     facts = Facts(
         submission=submission,
         edition=reference,

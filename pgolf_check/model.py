@@ -125,7 +125,9 @@ class Region:
 
     def inside(self, other: Region) -> bool:
         """True only if every position of this region certainly is one of the other's."""
-        if self.stream != other.stream or not other.iterations <= self.iterations:
+        own = _by_loop(self.iterations)
+        fixed = _by_loop(other.iterations).items()
+        if self.stream != other.stream or not all(loop in own and own[loop] <= numbers for loop, numbers in fixed):
             return False
         return other.positions is None or self.positions is not None and self.positions <= other.positions
 

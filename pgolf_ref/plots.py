@@ -3,12 +3,11 @@
 Invariant: the picture depends on the figures of the log's JSON lines alone; it appears whole or not at all.
 """
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pgolf_ref.files import write_bytes
+from pgolf_ref.drawing import canvas, write_picture
 from pgolf_ref.log import events_path
 
 Curve = list[tuple[float, float]]
@@ -21,13 +20,9 @@ def picture_path(log: Path) -> Path:
 
 def draw(log: Path) -> bool:
     """Draw the run of a log. False, and no picture, without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
+    figure = canvas(8, 6)
+    if figure is None:
         return False
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    FigureCanvasAgg(figure)
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     training, validation, multiples = curves(events_path(log).read_text(encoding="utf-8").splitlines())
     for curve, label, marker in ((training, "training", ""), (validation, "validation", "o")):
@@ -39,9 +34,7 @@ def draw(log: Path) -> bool:
         rates.plot(*zip(*multiples, strict=True))
     losses.set(title=log.stem, ylabel="loss, nats per token")
     rates.set(xlabel="step", ylabel="learning rates, multiple")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=100, metadata={"Software": None})
-    write_bytes(picture_path(log), image.getvalue())
+    write_picture(figure, picture_path(log))
     return True
 
 

@@ -47,7 +47,7 @@ class Configuration:
 def configurations(submission: Submission) -> tuple[Configuration, ...]:
     """The configurations to run, the one behind the claim first."""
     default = Configuration("defaults", dict(LAUNCHER))
-    command = _command(submission) or _told(submission)
+    command = launch_command(submission) or _told(submission)
     printed = _printed(submission)
     if command is None and not printed:
         return (default,)
@@ -59,7 +59,7 @@ def configurations(submission: Submission) -> tuple[Configuration, ...]:
     return (run, Configuration("defaults", dict(LAUNCHER), ceiling=Severity.REVIEW))
 
 
-def _command(submission: Submission) -> Command | None:
+def launch_command(submission: Submission) -> Command | None:
     """The launch command of the entry script that sets the most."""
     name = submission.entry.rpartition("/")[2]
     fitting = [c for c in submission.commands if not c.script or c.script.rpartition("/")[2] == name]

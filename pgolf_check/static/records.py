@@ -214,10 +214,12 @@ def reads_of(deps: Deps) -> frozenset[Read]:
 def finest_targets(scored: frozenset[Read], deps: Deps, loops: Loops) -> frozenset[Read]:
     """The targets of scores, confined to the parts that the present loops have chosen of them since.
 
-    Those of an earlier iteration of a present loop are not scored now: their scores only weigh what is.
+    Those of an earlier iteration of a present loop are not scored now: their scores only weigh what is. Where no slice told which tokens
+    are the targets, those that it tells nothing of may be.
     """
     now = dict(loops)
-    targets = [d.region for d in reads_of(deps) if d.side is Side.TARGET]
+    sides = {Side.TARGET} if any(read.side is Side.TARGET for read in scored) else {Side.TARGET, Side.UNKNOWN}
+    targets = [d.region for d in reads_of(deps) if d.side in sides]
     present = [read for read in scored if not _of_earlier_iteration(read.region, now)]
     return frozenset(replace(read, region=read.region.within(_chosen_since(read.region, targets, now))) for read in present)
 

@@ -31,24 +31,22 @@ def packings(source: str) -> Iterator[Packing]:
     """Forms of a source that extract themselves, the quick ones first; it is parsed, never executed.
 
     The source is compressed as Python lays it out, without comments, and then minified; as it is, where this interpreter cannot parse it.
+    Brotli, which takes three times as long, is for the last form: it gains less than minifying does.
     """
     tree = syntax(source)
-    plain = source if tree is None else _laid_out(tree, source)
-    yield from (Packing(size, minified=False) for size in _compressed(plain))
+    plain = (source if tree is None else _laid_out(tree, source)).encode("utf-8", "surrogatepass")
+    yield Packing(_with_lzma(plain), minified=False)
     shortest = _minified(source, tree) if tree is not None and len(source) <= MINIFIABLE else None
-    if shortest is not None:
-        yield from (Packing(size, minified=True) for size in _compressed(shortest))
+    if shortest is None:
+        yield Packing(_with_brotli(plain), minified=False)
+    else:
+        data = shortest.encode("utf-8", "surrogatepass")
+        yield from (Packing(size(data), minified=True) for size in (_with_brotli, _with_lzma))
 
 
 def packed_size(source: str) -> int:
     """Bytes of the smallest form."""
     return min(packing.size for packing in packings(source))
-
-
-def _compressed(source: str) -> Iterator[int]:
-    data = source.encode("utf-8", "surrogatepass")
-    yield _with_brotli(data)
-    yield _with_lzma(data)
 
 
 def _with_lzma(source: bytes) -> int:

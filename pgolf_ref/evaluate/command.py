@@ -26,6 +26,7 @@ from pgolf_ref.model.gpt import GPT
 from pgolf_ref.model.kernels import chosen
 from pgolf_ref.quant.artifact import load_model
 from pgolf_ref.run import ACTIVATIONS
+from pgolf_ref.tables import aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,7 @@ def as_text(evaluation: Evaluation) -> str:
     """A table of the passes, and the time against its budget."""
     rows = [("pass", "val_loss", "val_bpb", "seconds")]
     rows += [(each.name, f"{each.score.loss:.8f}", f"{each.score.bpb:.8f}", f"{each.seconds:.1f}") for each in evaluation.passes]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join((row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)))) for row in rows
-    ]
+    lines = [aligned(rows)]
     score = evaluation.passes[-1].score
     lines.append(f"{score.tokens:,} positions of {score.bytes:,} bytes")
     lines.append(

@@ -18,7 +18,7 @@ from pgolf_ref.data.vocabulary import Kind
 from pgolf_ref.errors import UserError
 
 ARRAYS = ("tokens", "bytes", "kinds", "nats", "expected")
-PLACE, LENGTH, BYTES, CLASS, EXPECTATION = GROUPINGS = ("place", "length", "bytes", "class", "expected nats")
+PLACE, LENGTH, BYTES, CLASS, EXPECTATION = ("place", "length", "bytes", "class", "expected nats")
 
 Arrays = Mapping[str, NDArray[Any]]
 Labelled = tuple[str, NDArray[np.bool_]]

@@ -1,12 +1,11 @@
 """Four pictures of where losses lie, in one file: by place, by length of the document, by class of the token, and calibration."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pgolf_ref.drawing import canvas, write_picture
 from pgolf_ref.errors import UserError
-from pgolf_ref.files import write_bytes
 from pgolf_ref.inspection.losses import CLASS, EXPECTATION, LENGTH, PLACE, Group
 
 TITLES = {
@@ -19,13 +18,9 @@ TITLES = {
 
 def draw(groups: Sequence[Group], path: Path) -> None:
     """Write the pictures as PNG. UserError without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError("pictures need matplotlib; install it, or leave --picture out") from error
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(12, 8)
+    if figure is None:
+        raise UserError("pictures need matplotlib; install it, or leave --picture out")
     panels = figure.subplots(2, 2).flat
     for panel, (what, title) in zip(panels, TITLES.items(), strict=True):
         own = [group for group in groups if group.what == what]
@@ -35,9 +30,7 @@ def draw(groups: Sequence[Group], path: Path) -> None:
             panel.bar(range(len(own)), [group.loss for group in own])
             panel.set_xticks(range(len(own)), [group.label for group in own], rotation=60, ha="right")
         panel.set(title=title, ylabel="nats per token")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=100, metadata={"Software": None})
-    write_bytes(path, image.getvalue())
+    write_picture(figure, path)
 
 
 def _against_expectation(panel: Any, groups: Sequence[Group]) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,11 @@ from pgolf_ref.inspection.weights import Matrix, Vector, figures_of
 from pgolf_ref.log import events_path
 from pgolf_ref.quant.artifact import load_model
 from pgolf_ref.quant.container import read_container
+from pgolf_ref.tables import aligned
+
+MATRIX = ("matrix", "rows", "columns", "effective rank", "condition", "row outlier", "rounding")
+VECTOR = ("vector", "numbers", "least", "mean", "most")
+LOSSES = ("tokens by", "class", "tokens", "expected", "val_loss", "val_bpb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,12 @@ def _ended(name: str, budget: float, seconds: float) -> Phase:
 def as_text(found: Inspection) -> str:
     """A table of each kind."""
     parts = [
-        _table(
-            ("matrix", "rows", "columns", "effective rank", "condition", "row outlier", "rounding"),
-            [_row(matrix) for matrix in found.matrices],
-        ),
-        _table(
-            ("vector", "numbers", "least", "mean", "most"),
-            [(v.name, f"{v.count}", f"{v.least:.4g}", f"{v.mean:.4g}", f"{v.most:.4g}") for v in found.vectors],
-        ),
+        aligned([MATRIX, *map(_row, found.matrices)]),
+        aligned([VECTOR, *((v.name, f"{v.count}", f"{v.least:.4g}", f"{v.mean:.4g}", f"{v.most:.4g}") for v in found.vectors)]),
     ]
     if found.losses:
-        head = ("tokens by", "class", "tokens", "expected", "val_loss", "val_bpb")
         rows = [(g.what, g.label, f"{g.tokens:,}", f"{g.expected:.4f}", f"{g.loss:.4f}", f"{g.bpb:.4f}") for g in found.losses]
-        parts.append(_table(head, rows))
+        parts.append(aligned([LOSSES, *rows]))
     if found.phases:
         parts.append("\n".join(phases.table(found.phases)))
     return "\n\n".join(parts)
@@ -85,7 +82,6 @@ def _row(matrix: Matrix) -> tuple[str, ...]:
 
 def as_json(found: Inspection) -> str:
     """The same as JSON; an infinite figure is null."""
-
     tables = {"matrices": found.matrices, "vectors": found.vectors, "losses": found.losses}
     rows: dict[str, Any] = {name: [_plain(row) for row in table] for name, table in tables.items()}
     rows["phases"] = [{"name": phase.name, "seconds": phase.seconds, "budget": phase.budget} for phase in found.phases]
@@ -94,11 +90,3 @@ def as_json(found: Inspection) -> str:
 
 def _plain(row: Any) -> dict[str, Any]:
     return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in dataclasses.asdict(row).items()}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))] for row in (head, *rows)
-    ]
-    return "\n".join("  ".join(line).rstrip() for line in lines)

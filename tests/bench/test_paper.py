@@ -29,7 +29,7 @@ def test_the_legal_record_is_counted(tmp_path: Path) -> None:
     assert told["pull requests whose logs imply a byte count"] == told["all of it within 151.07 to 151.09 million"] == ("2",)
     assert cells(paper.claims(measured))[Standing.MEAN.value] == ("1", "1")
     assert cells(paper.claims(measured))["classed, both tracks"] == ("2", "")
-    text = paper.page(judged, measured, paper.Ran(1, 2.0, 0, [0.25]), [])
+    text = paper.page(judged, measured, paper.Ran(1, 2.0, 0, [0.25], [1.5]), [])
     assert "2 submission folders, of 2 pull request heads" in text
     assert not any("nan" in line for line in text.splitlines() if line.startswith("|"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def test_a_job_sees_its_files_and_its_environment_and_leaves_results(tmp_path: P
     assert outcome.stdout == b"told\n"
     assert outcome.results == {"new": b"from a path, from bytes"}
     assert outcome.files["a/b"] == hashlib.sha256(b"from a path").hexdigest()
+
+
+def test_of_what_is_too_much_to_read_back_the_size_is_told() -> None:
+    limits = dataclasses.replace(SMALL, returned_bytes=4096)
+    outcome = python("open('a', 'wb').write(bytes(5000)); open('b', 'wb').write(bytes(4000))", limits)
+    assert outcome.results == {"b": bytes(4000)} and outcome.sizes == {"a": 5000, "b": 4000}
+    assert outcome.left_out == ("'a' (over the limit on what is read)",)
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/a", "a/../../b", "."])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from submissions import submission
 
+from pgolf_check.audit import audit
 from pgolf_check.corpus.pool import judge_all
 from pgolf_check.corpus.results import as_object
 from pgolf_check.corpus.worker import Options
@@ -33,6 +34,21 @@ def test_a_script_that_cannot_be_run_is_undecided_and_says_why(tmp_path: Path) -
     assert answer["verdict"] == "incomplete"
     assert "odd shape" in answer["ran"] and answer["ran"].startswith("train_gpt.py could not be run")
     json.dumps(answer)
+
+
+def test_a_crash_of_the_static_witness_is_none_of_a_run_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashes(*_: object) -> StaticFacts:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pgolf_check.static.engine.analyse", crashes)
+    monkeypatch.setattr(witness, "probe", lambda *_: DynamicFacts("train_gpt.py", stopped="not run in this test"))
+    (tmp_path / "train_gpt.py").write_text("print('a script of its own')\n")
+
+    def rules(*witnesses: Witness) -> set[str]:
+        return {judged.finding.rule for judged in audit(str(tmp_path), witnesses=witnesses).findings}
+
+    assert "X103" not in rules(Witness.DYNAMIC)
+    assert "X103" in rules(Witness.STATIC, Witness.DYNAMIC)
 
 
 def test_nothing_is_run_where_a_control_fails(monkeypatch: pytest.MonkeyPatch) -> None:

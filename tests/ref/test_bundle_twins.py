@@ -1,6 +1,6 @@
 """Illegal twins of a bundle, as small edits of its text: each breaks one rule on the evaluation, and is caught with that one.
 
-Not among them: C100, which is not for the static witness, C107, which is told by texts, and C102, C106 and C202.
+C107 is told by the README. Not among them: C100, which is for the dynamic witness alone.
 """
 
 import re
@@ -20,9 +20,8 @@ from pgolf_ref.script import encoded
 TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
 
 
-@pytest.fixture(scope="module")
-def script() -> str:
-    return readable(brisk())
+def script_of(twin: dict[str, Any]) -> str:
+    return readable(brisk(*twin.get("overrides", ())))
 
 
 def edited(script: str, edits: list[dict[str, str]]) -> str:
@@ -33,15 +32,16 @@ def edited(script: str, edits: list[dict[str, str]]) -> str:
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=[twin["rule"] for twin in TWINS])
-def test_a_twin_is_caught_with_its_rule(script: str, tmp_path: Path, twin: dict[str, Any]) -> None:
-    changed = edited(script, twin["edits"])
+def test_a_twin_is_caught_with_its_rule(tmp_path: Path, twin: dict[str, Any]) -> None:
+    changed = edited(script_of(twin), twin["edits"])
     compile(changed, "train_gpt.py", "exec")
     (tmp_path / "train_gpt.py").write_text(changed, encoding="utf-8")
     (tmp_path / "README.md").write_text(twin["told"], encoding="utf-8")
-    report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
+    report = audit(str(tmp_path), witnesses=(Witness(twin.get("witness", "static")),))
     found = {(judged.finding.rule, judged.severity) for judged in report.findings if judged.severity is not Severity.NOTE}
-    assert found == {(twin["rule"], Severity(twin.get("severity", "block")))}
-    assert report.verdict is (Verdict.REVIEW if "severity" in twin else Verdict.ILLEGAL)
+    of_code = {(rule, severity) for rule, severity in found if rule.startswith(("C", "D", "X"))}
+    assert of_code == {(twin["rule"], Severity(twin.get("severity", "block")))}
+    assert found == of_code or twin.get("witness") == "paper", "a folder without logs and metadata is no submission"
 
 
 PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "ttt.lora.chunk_tokens=6")
@@ -55,4 +55,6 @@ def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> No
     (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
     assert report.verdict is Verdict.CLEAN, [judged.finding.message for judged in report.findings]
-    assert {answer.rule for answer in report.answers if answer.status is Status.PASS} >= {twin["rule"] for twin in TWINS}
+    assert {answer.rule for answer in report.answers if answer.status is Status.PASS} >= {
+        twin["rule"] for twin in TWINS if "witness" not in twin
+    }

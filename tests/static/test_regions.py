@@ -194,6 +194,7 @@ regions = st.builds(Region, st.sampled_from(["val", "train"]), fixed, st.none() 
     Region("val", frozenset({(1, 0)})),
     Region("val", frozenset({(1, 1)}), frozenset({0})),
 )
+@example(Region("val", frozenset({(1, 0), (1, 1)})), Region("val", frozenset({(1, 0)})), Region("val", frozenset({(1, 1)})))
 def test_what_overlaps_a_part_overlaps_the_whole(part: Region, whole: Region, other: Region) -> None:
     if part.inside(whole) and part.overlaps(other):
         assert whole.overlaps(other)

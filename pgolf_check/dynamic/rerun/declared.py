@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 
+from pgolf_check.static.configuration import launch_command
 from pgolf_check.submission.model import Command, Submission
 
 PROCESSES = re.compile(r"--nproc[-_]per[-_]node(?:\s+|=)(\d{1,3})\b")
@@ -28,9 +29,9 @@ class Declared:
 
 
 def declared_launch(submission: Submission, seed: int | None) -> Declared:
-    """The first command that starts the entry script, with the seed in the place of its own; without one, the script alone."""
+    """The command of the run behind the claim, with the seed in the place of its own; without one, the script alone."""
     seeded = {} if seed is None else {"SEED": str(seed)}
-    command = next((c for c in submission.commands if c.script.rpartition("/")[2] == submission.entry.rpartition("/")[2]), None)
+    command = launch_command(submission)
     if command is None:
         return Declared(submission.entry, environment=seeded)
     asked = PROCESSES.search(command.text)

@@ -120,7 +120,7 @@ def _scored(submission: Submission, edition: Edition, final: FinalLine | None, s
 def _size(submission: Submission, edition: Edition, outcome: Outcome, run: Run | None) -> Check:
     """The file that has the size which the run states for its model, and the script."""
     stated = run.model_bytes if run is not None else None
-    written = sorted(name for name, content in outcome.results.items() if len(content) == stated)
+    written = sorted(name for name, size in outcome.sizes.items() if size == stated)
     if stated is None or not written:
         told = (
             "the run states no size of a model" if stated is None else f"no file was written that has the stated {stated:,} bytes"

@@ -21,7 +21,8 @@ class Limits:
     """What a job may use. Seconds; bytes; `processes` counts threads, too.
 
     `memory_bytes` holds for each process (data) and for all of them together (resident), `cpu_s` likewise; `file_bytes` for each file
-    and for all that is written; `output_bytes` for standard output and standard error, each.
+    and for all that is written; `output_bytes` for standard output and standard error, each; `returned_bytes` for the content of the
+    results.
     """
 
     wall_s: float = 600.0
@@ -31,6 +32,7 @@ class Limits:
     file_bytes: int = 2048 * MIB
     output_bytes: int = 32 * MIB
     open_files: int = 1024
+    returned_bytes: int = 256 * MIB
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in self.__slots__}
@@ -99,7 +101,7 @@ class Outcome:
     """What became of a job. Outputs and results are the job's own: to be read as hostile.
 
     `status` is the exit status, -n after signal n, None if the job was killed. `results` are the regular files under `out`, at most
-    `file_bytes` in all; `left_out` names what else was there, with the reason. `files` are the SHA-256 of the listed files. `by` is
+    `returned_bytes` in all, and `sizes` those of all of them; `left_out` names what else was there, with the reason. `files` are the SHA-256 of the listed files. `by` is
     what contained it.
     `memory_peak` is in bytes: the largest sum of the resident memory that was seen, or of one process if that is more.
     """
@@ -109,6 +111,7 @@ class Outcome:
     stdout: bytes
     stderr: bytes
     results: Mapping[str, bytes]
+    sizes: Mapping[str, int]
     left_out: tuple[str, ...]
     files: Mapping[str, str]
     by: Mechanism

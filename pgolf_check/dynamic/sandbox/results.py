@@ -16,9 +16,10 @@ NAMED = 50
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The content of the files by relative path, and the entries left out, each with its reason."""
+    """The content of the files by relative path, the sizes of all regular ones, and the entries left out, each with its reason."""
 
     files: dict[str, bytes]
+    sizes: dict[str, int]
     left_out: tuple[str, ...]
 
 
@@ -38,12 +39,16 @@ def collect(folder: Path, listed: Collection[str], most_bytes: int) -> Results:
     Nothing may run in the folder any more. Names are those that the job chose: they are relative and without "..", no more is known.
     """
     files: dict[str, bytes] = {}
+    sizes: dict[str, int] = {}
     left_out: list[str] = []
     room = most_bytes
     for entry in _entries(folder):
         if entry.path in listed:
             continue
-        reason = entry.reason or _unreadable(entry.status, room)
+        reason = entry.reason or _unreadable(entry.status)
+        if not reason:
+            sizes[entry.path] = entry.status.st_size
+            reason = "over the limit on what is read" if entry.status.st_size > room else ""
         if not reason:
             content = _content(entry, room)
             if content is not None:
@@ -53,7 +58,7 @@ def collect(folder: Path, listed: Collection[str], most_bytes: int) -> Results:
             reason = "cannot be read"
         if len(left_out) < NAMED:
             left_out.append(f"{entry.path!a} ({reason})")
-    return Results(files, tuple(left_out))
+    return Results(files, sizes, tuple(left_out))
 
 
 def used_bytes(folder: Path) -> tuple[int, bool]:
@@ -103,12 +108,10 @@ def _entries(folder: Path) -> Iterator[_Entry]:
         os.close(top)
 
 
-def _unreadable(status: os.stat_result, room: int) -> str:
+def _unreadable(status: os.stat_result) -> str:
     if stat.S_ISLNK(status.st_mode):
         return "a link"
-    if not stat.S_ISREG(status.st_mode):
-        return "no regular file"
-    return "over the limit on files" if status.st_size > room else ""
+    return "" if stat.S_ISREG(status.st_mode) else "no regular file"
 
 
 def _content(entry: _Entry, room: int) -> bytes | None:

@@ -35,13 +35,14 @@ def _outcome(job: Job, folder: Staged, around: Contained, end: Ended) -> Outcome
     out = relative(job.out)
     prefix = f"{out}/" if out.parts else ""
     listed = {name.removeprefix(prefix) for name in folder.hashes if name.startswith(prefix)}
-    results = collect(folder.work / out, listed, job.limits.file_bytes)
+    results = collect(folder.work / out, listed, job.limits.returned_bytes)
     return Outcome(
         status=status,
         ended=ending,
         stdout=end.stdout,
         stderr=end.stderr,
         results=results.files,
+        sizes=results.sizes,
         left_out=results.left_out,
         files=folder.hashes,
         by=around.by,

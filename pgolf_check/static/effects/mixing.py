@@ -20,8 +20,10 @@ SEQUENCE_DIMENSIONS = (1, -2)
 def _scaled_dot_product(m: Machine, args: Args, keywords: Keywords) -> Value:
     """torch's attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False)."""
     named = {**dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False)), **keywords}
-    masked = named.get("attn_mask") is not None
-    return _attended(m, args, keywords, named, causal=masked or constant(named.get("is_causal", False)) is not False)
+    mask = named.get("attn_mask")
+    causal = mask is not None or constant(named.get("is_causal", False)) is not False
+    result = _attended(m, args, keywords, named, causal=causal)
+    return _of_documents(m, result) if traces(deps_of(mask), Trace.BOUNDARY) else result
 
 
 def _flash(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -35,9 +37,13 @@ def _flash_packed(m: Machine, args: Args, keywords: Keywords) -> Value:
     """The same over rows that hold several documents, with the places where these begin."""
     named = {**dict(zip(("query", "key", "value"), args, strict=False)), **keywords}
     told = "window_size" in keywords or "causal" not in keywords
-    result = _attended(m, args, keywords, named, causal=told or constant(keywords["causal"]) is not False)
-    result.deps = result.deps | {Traced(Trace.PACKED, m.here())}
-    return result
+    return _of_documents(m, _attended(m, args, keywords, named, causal=told or constant(keywords["causal"]) is not False))
+
+
+def _of_documents(m: Machine, attended: Data) -> Data:
+    """The result of attention that stops where a document begins: its rows hold several."""
+    attended.deps = attended.deps | {Traced(Trace.PACKED, m.here())}
+    return attended
 
 
 def through_module(m: Machine, path: str, args: Args, keywords: Keywords, deps: Deps) -> Deps:
