@@ -2,6 +2,7 @@
 
     python bench/export_study.py DATA FOLDER > /dev/null      makes the models (or let this make them)
     python bench/ttt_study.py DATA FOLDER > bench/ttt.md      resumable: what is in FOLDER is not computed again
+    python bench/ttt_study.py DATA FOLDER --table > bench/ttt.md      of the seeds that are there in whole
 
 The models are those of `export_study`, before quantisation, so that nothing but the adaptation differs. Every way scores each token
 before it trains on it, through the ledger, and the order of the text is the same for all.
@@ -61,8 +62,8 @@ PUBLISHED = {
 HEAD = f"""\
 # Test-time training
 
-The three models of [export.md](export.md) before quantisation (1,491,102 weights, 400 steps), on its 10 held-out files: 41,618 tokens, in
-chunks of 2,048, windows of 256 with stride {STRIDE}. Each token is scored before anything trains on it. A gain is the difference to sliding
+The models of [export.md](export.md) before quantisation (1,491,102 weights, 400 steps), on its 10 held-out files: 41,618 tokens, in chunks of
+2,048, windows of 256 with stride {STRIDE}. Each token is scored before anything trains on it. A gain is the difference to sliding
 windows, or for the last ways to documents apart, with its standard deviation over the seeds. So short a text says little of one of 40 million
 tokens: published gains are those of full-size models. Seconds are of one thread, with other work beside. Made by `bench/ttt_study.py`.
 
@@ -95,19 +96,30 @@ def results(data: Path, folder: Path, seed: int) -> dict[str, dict[str, float]]:
 
 def table(found: Mapping[int, Mapping[str, Mapping[str, float]]]) -> str:
     """Means over the seeds, and the difference to the way that trains nothing."""
-    lines = ["| way | bpb | gain | seconds | published |", "|---|---:|---:|---:|---|"]
+    lines = [f"Seeds: {', '.join(map(str, found))}.", "", "| way | bpb | gain | seconds | published |", "|---|---:|---:|---:|---|"]
     for name, base in BASES.items():
         bpb, seconds = (statistics.fmean(one[name][what] for one in found.values()) for what in ("bpb", "seconds"))
         gains = [one[name]["bpb"] - one[base]["bpb"] for one in found.values()]
-        gain = f"{statistics.fmean(gains):+.4f} +- {statistics.stdev(gains):.4f}" if name != base else ""
+        spread = f" +- {statistics.stdev(gains):.4f}" if len(gains) > 1 else ""
+        gain = f"{statistics.fmean(gains):+.4f}{spread}" if name != base else ""
         lines.append(f"| {name} | {bpb:.4f} | {gain} | {seconds:.0f} | {PUBLISHED.get(name, '')} |")
     return "\n".join(lines)
+
+
+def whole(folder: Path) -> dict[int, dict[str, dict[str, float]]]:
+    """The results of the seeds for which every way is there."""
+    kept = {seed: folder / f"ttt_{seed}.json" for seed in export_study.SEEDS}
+    found = {seed: json.loads(path.read_text(encoding="utf-8")) for seed, path in kept.items() if path.exists()}
+    return {seed: rows for seed, rows in found.items() if rows.keys() >= WAYS.keys()}
 
 
 def main() -> None:
     data, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    print(HEAD + table({seed: results(data, folder, seed) for seed in export_study.SEEDS}))
+    if sys.argv[3:] != ["--table"]:
+        for seed in export_study.SEEDS:
+            results(data, folder, seed)
+    print(HEAD + table(whole(folder)))
 
 
 if __name__ == "__main__":

@@ -84,15 +84,15 @@ class Fold(ast.NodeTransformer):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         self.generic_visit(node)
         parts = [_text(each) for each in node.values]
-        if None not in parts:
-            return ast.Constant("".join(each for each in parts if each is not None))
-        kept: list[ast.expr] = []
+        kept: list[ast.expr | str] = []
         for each, text in zip(node.values, parts, strict=True):
-            if text is not None and kept and isinstance(kept[-1], ast.Constant):
-                kept[-1] = ast.Constant(kept[-1].value + text)
+            if text is not None and kept and isinstance(kept[-1], str):
+                kept[-1] += text
             else:
-                kept.append(each if text is None else ast.Constant(text))
-        return ast.JoinedStr(kept)
+                kept.append(each if text is None else text)
+        values = [ast.Constant(each) if isinstance(each, str) else each for each in kept]
+        known = [each for each in values if isinstance(each, ast.Constant)]
+        return (known or [ast.Constant("")])[0] if len(values) == len(known) else ast.JoinedStr(values)
 
     def visit_With(self, node: ast.With) -> Any:
         self.generic_visit(node)
@@ -126,8 +126,9 @@ def _text(part: ast.expr) -> str | None:
     if isinstance(part, ast.Constant):
         return str(part.value)
     assert isinstance(part, ast.FormattedValue)
-    plain = part.format_spec is None and part.conversion == -1 and isinstance(part.value, ast.Constant)
-    return str(part.value.value) if plain and isinstance(part.value.value, str | int) else None
+    if part.format_spec is not None or part.conversion != -1 or not isinstance(part.value, ast.Constant):
+        return None
+    return str(part.value.value) if isinstance(part.value.value, str | int) else None
 
 
 def _does_nothing(item: ast.withitem) -> bool:

@@ -78,14 +78,15 @@ def positional(module: ast.Module) -> ast.Module:
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.args.vararg is None:
             _without_order(node.args)
-    for node in ast.walk(module):
-        if isinstance(node, ast.Call):
-            _by_position(node, program.parameters(node))
-            for name in program.callees(node):
-                program.named |= {(name, each.arg or EVERY) for each in node.keywords}
-    for node in ast.walk(module):
-        if isinstance(node, FUNCTIONS):
-            _not_by_name(node, program.named)
+    nodes = list(ast.walk(module))
+    for call in nodes:
+        if isinstance(call, ast.Call):
+            _by_position(call, program.parameters(call))
+            for name in program.callees(call):
+                program.named |= {(name, each.arg or EVERY) for each in call.keywords}
+    for function in nodes:
+        if isinstance(function, FUNCTIONS):
+            _not_by_name(function, program.named)
     return module
 
 

@@ -20,7 +20,8 @@ from pgolf_ref.bundle.specialise import Specialiser
 from pgolf_ref.bundle.strip import stripped
 from pgolf_ref.config import Config
 
-SHORT = {"rename_globals": True, "remove_literal_statements": True}
+# Literals stay where they are: with names of their own before the imports, a log would not be known to begin with the script.
+SHORT = {"rename_globals": True, "hoist_literals": False, "remove_literal_statements": True}
 ENTRY = Definition("pgolf_ref.bundle.entry", "main")
 
 
@@ -29,7 +30,7 @@ def bundle(config: Config, *, pack: bool = False) -> str:
 
     Seeds and data folder come from its command line, whatever the configuration says. With `pack` it unpacks itself.
     """
-    script = _minified(_written(shared(config), full=False), hoisted=not pack)
+    script = _minified(_written(shared(config), full=False))
     return packed(script, with_brotli="import brotli" in script) if pack else script
 
 
@@ -62,9 +63,8 @@ def _classes() -> Classes:
 
 
 @cache
-def _minified(text: str, *, hoisted: bool) -> str:
-    """With names for literals, which save bytes of a plain script and cost more of a packed one, or not."""
-    return str(python_minifier.minify(ast.unparse(positional(ast.parse(text))), hoist_literals=hoisted, **SHORT)) + "\n"
+def _minified(text: str) -> str:
+    return str(python_minifier.minify(ast.unparse(positional(ast.parse(text))), **SHORT)) + "\n"
 
 
 def _started(config: Config) -> ast.stmt:

@@ -153,11 +153,11 @@ class _Unread(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
         return None if is_value(node.value, self._makers) else node
 
-    def visit_With(self, node: ast.With) -> ast.stmt:
+    def visit_With(self, node: ast.With) -> Any:
         for item in node.items:
             if isinstance(item.optional_vars, ast.Name) and self._is_unread(item.optional_vars, None):
                 item.optional_vars = None
-        return self.generic_visit(node)  # type: ignore[return-value]
+        return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt | None:
         if len(node.targets) != 1 or self._mentioned is None:

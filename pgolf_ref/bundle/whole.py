@@ -120,9 +120,9 @@ class Uses(ast.NodeVisitor):
         else:
             self.visit(func)
         if isinstance(func, ast.Name) and func.id == "!dataclasses:field":
-            for each in node.keywords:
-                if isinstance(each.value, ast.Name):
-                    self.calls[each.value.id].append(ast.Call(each.value, [], []))
+            for given in node.keywords:
+                if isinstance(given.value, ast.Name):
+                    self.calls[given.value.id].append(ast.Call(given.value, [], []))
             return
         if is_replace(func) and node.args:
             self.replaced.append((node, self._kind(node.args[0])))
