@@ -69,7 +69,9 @@ def test_the_budget_of_runs_is_of_processor_time_and_of_the_clock(monkeypatch: p
 
     def took(job: Job, **_: object) -> Outcome:
         limits.append(job.limits)
-        return Outcome(0, Ending.EXITED, b"", b"", {}, {}, (), {}, Mechanism.WEAK, (), (), (), wall_s=30.0, cpu_s=25.0, memory_peak=0)
+        return Outcome(
+            0, Ending.EXITED, b"", b"", {}, {}, (), {}, Mechanism.WEAK, (), (), (), wall_s=30.0, cpu_s=25.0, memory_peak=0
+        )
 
     monkeypatch.setattr(contained.sandbox, "run", took)
     run = contained.Contained(60.0, 40.0)
