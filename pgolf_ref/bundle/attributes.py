@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pgolf_ref.bundle.kinds import is_set
-from pgolf_ref.bundle.strip import is_dataclass
+from pgolf_ref.bundle.strip import declared, is_dataclass
 from pgolf_ref.bundle.whole import Whole, is_replace, texts_of_attributes
 
 
@@ -76,4 +76,4 @@ def _defined(node: ast.ClassDef) -> set[str]:
     """The attributes that a class has by its text; those of its own namespace are taken for names that others use."""
     found = {each.attr for each in ast.walk(node) if is_set(each)}
     found |= {each.name for each in node.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("__")}
-    return found | {each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)}
+    return found | {*declared(node)}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgolf_ref.bundle.fold import copied, is_idle, is_literal
+from pgolf_ref.bundle.kinds import root_of
 from pgolf_ref.bundle.scopes import SCOPES, bound_names
 from pgolf_ref.bundle.whole import Callee, Whole
 
@@ -112,9 +113,7 @@ def _is_passed_on(found: ast.expr, parameters: list[str]) -> bool:
     """Whether an expression is a call of something global with names alone, and the parameters in their order."""
     if not isinstance(found, ast.Call):
         return False
-    func: ast.expr = found.func
-    while isinstance(func, ast.Attribute):
-        func = func.value
+    func = root_of(found.func)
     parts = [*found.args, *(each.value for each in found.keywords)]
     if (
         not isinstance(func, ast.Name)

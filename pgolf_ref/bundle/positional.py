@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pgolf_ref.bundle.fold import is_idle
-from pgolf_ref.bundle.kinds import is_set
+from pgolf_ref.bundle.kinds import is_set, root_of
 from pgolf_ref.bundle.scopes import FUNCTIONS
-from pgolf_ref.bundle.strip import is_dataclass
+from pgolf_ref.bundle.strip import declared, is_dataclass
 
 EVERY = ""  # any function at all
 
@@ -37,8 +37,7 @@ class _Program:
             elif isinstance(node, ast.ClassDef):
                 found.classes[node.name] = node
                 found.methods |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-                targets = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
-                found.stored |= {each.id for each in targets if isinstance(each, ast.Name)}
+                found.stored |= {*declared(node)}
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 found.foreign |= {alias.asname or alias.name for alias in node.names}
         found.stored |= {each.attr for each in ast.walk(module) if is_set(each)}
@@ -53,7 +52,7 @@ class _Program:
             return []
         node = self.classes[name]
         if is_dataclass(node) and not node.bases:
-            return [each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+            return declared(node)
         inits = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
         return [each.arg for each in inits[0].args.args[1:]] if inits else []
 
@@ -64,9 +63,7 @@ class _Program:
             if func.id in self.classes:
                 return ["__init__"]
             return [func.id] if func.id in self.functions else [] if func.id in self.foreign or _is_builtin(func.id) else [EVERY]
-        root: ast.expr = func
-        while isinstance(root, ast.Attribute):
-            root = root.value
+        root = root_of(func)
         if not isinstance(func, ast.Attribute) or (isinstance(root, ast.Name) and root.id in self.foreign):
             return [] if isinstance(func, ast.Attribute) else [EVERY]
         return [EVERY] if func.attr in self.stored else [func.attr] if func.attr in self.methods else []

@@ -57,6 +57,11 @@ def class_name(node: ast.expr | None) -> ast.Name | None:
     return node if isinstance(node, ast.Name) else None
 
 
+def declared(node: ast.ClassDef) -> list[str]:
+    """The names that a class declares with annotations: the fields of a dataclass."""
+    return [each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+
+
 def stripped(statements: Iterable[ast.stmt], *, classes: bool = False) -> list[ast.stmt]:
     """The statements without what only people and type checkers read; they are changed. With `classes`, annotations that name one stay."""
     found = [_Stripped(classes).visit(statement) for statement in statements]

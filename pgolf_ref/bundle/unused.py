@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgolf_ref.bundle.fold import IDLE, is_literal
-from pgolf_ref.bundle.kinds import is_self, is_set
+from pgolf_ref.bundle.kinds import is_self, is_set, root_of
 from pgolf_ref.bundle.strip import is_dataclass
 from pgolf_ref.bundle.whole import Callee, Whole, texts_of_attributes
 
@@ -184,9 +184,8 @@ class _Unread(ast.NodeTransformer):
 
     def _is_data(self, value: ast.expr) -> bool:
         """Whether it is a parameter that holds a dataclass, or a part of one; a module would be registered by its owner."""
-        while isinstance(value, ast.Attribute):
-            value = value.value
-        return isinstance(value, ast.Name) and value.id in self._data
+        root = root_of(value)
+        return isinstance(root, ast.Name) and root.id in self._data
 
     def generic_visit(self, node: ast.AST) -> Any:
         super().generic_visit(node)

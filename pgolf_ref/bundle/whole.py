@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pgolf_ref.bundle.fold import is_literal, is_none
-from pgolf_ref.bundle.kinds import Classes, Kinds
+from pgolf_ref.bundle.kinds import Classes, Kinds, root_of
 from pgolf_ref.bundle.prune import is_optional
 from pgolf_ref.bundle.scopes import SCOPES
 from pgolf_ref.bundle.strip import is_dataclass
@@ -132,9 +132,7 @@ class Uses(ast.NodeVisitor):
 
     def _kind(self, node: ast.expr) -> str | None:
         """The class of an object, but where that is only what the object can do; FOREIGN for modules and what they hold."""
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
+        root = root_of(node)
         if isinstance(root, ast.Name) and root.id.startswith("!"):
             return FOREIGN
         found = self.classes.kind(node, self._kinds)
