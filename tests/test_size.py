@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import lzma
+import subprocess
+import sys
 from collections.abc import Callable
 
 import brotli
@@ -38,3 +40,10 @@ def test_packing_removes_comments_and_repetition() -> None:
     plain = "\n".join(f"value_{i} = {i}  # a comment" for i in range(2_000))
     assert packed_size(plain) < len(plain) / 5
     assert packed_size("x = 1  # " + "a" * 10) <= packed_size("x = 1  # " + "abcdefghijklmnop" * 9)
+
+
+def test_packing_needs_little_memory() -> None:
+    source = "\n".join(f"value_{n} = {n * n}" for n in range(2000))
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_DATA, (400 << 20,) * 2)\nfrom pgolf_check.stats.size import packed_size\nprint(packed_size({source!r}))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(ended.stdout) == packed_size(source)

@@ -14,6 +14,7 @@ from pgolf_check.submission.syntax import syntax
 
 MINIFIABLE = 300_000
 """Characters above which a source is only laid out anew: minifying takes a second for every 150,000."""
+SMALLEST_DICTIONARY = 4096
 LZMA = 'import lzma as L,base64 as B\nexec(L.decompress(B.b85decode(""),format=L.FORMAT_RAW,filters=[{"id":L.FILTER_LZMA2}]))\n'
 BROTLI = 'import brotli as L,base64 as B\nexec(L.decompress(B.b85decode("")))\n'
 """The shortest wrappers in use, without their payload."""
@@ -50,7 +51,8 @@ def packed_size(source: str) -> int:
 
 
 def _with_lzma(source: bytes) -> int:
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+    dictionary = max(len(source), SMALLEST_DICTIONARY)  # that of the preset takes 700 MB, more than a worker may have
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": dictionary}]
     return len(base64.b85encode(lzma.compress(source, format=lzma.FORMAT_RAW, filters=filters))) + len(LZMA)
 
 
