@@ -11,8 +11,9 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pgolf_ref.bundle.kinds import is_set
+from pgolf_ref.bundle.kinds import stores
 from pgolf_ref.bundle.strip import declared, is_dataclass
+from pgolf_ref.bundle.trees import walk
 from pgolf_ref.bundle.whole import Whole, is_replace, texts_of_attributes
 
 
@@ -26,7 +27,7 @@ def own_attributes(statements: Sequence[ast.stmt]) -> frozenset[str]:
         others.update(
             each.id for part in node.body if isinstance(part, ast.Assign) for each in part.targets if isinstance(each, ast.Name)
         )
-    nodes = [each for statement in statements for each in ast.walk(statement)]
+    nodes = [each for statement in statements for each in walk(statement)]
     made = [each for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "cls"]
     others.update(each.arg for call in made for each in call.keywords if each.arg)
     uses = whole.uses
@@ -36,7 +37,7 @@ def own_attributes(statements: Sequence[ast.stmt]) -> frozenset[str]:
 
 def shortened(statements: Sequence[ast.stmt], names: frozenset[str]) -> None:
     """Gives these other names in the statements."""
-    nodes = [each for statement in statements for each in ast.walk(statement)]
+    nodes = [each for statement in statements for each in walk(statement)]
     spelled = Counter(each.attr for each in nodes if isinstance(each, ast.Attribute))
     taken = {*spelled, *(each.arg for each in nodes if isinstance(each, ast.keyword) and each.arg)}
     taken |= {name for node in statements if isinstance(node, ast.ClassDef) for name in _defined(node)}
@@ -74,6 +75,6 @@ def _is_plain(name: str, whole: Whole) -> bool:
 
 def _defined(node: ast.ClassDef) -> set[str]:
     """The attributes that a class has by its text; those of its own namespace are taken for names that others use."""
-    found = {each.attr for each in ast.walk(node) if is_set(each)}
+    found = {each.attr for each in stores(node)}
     found |= {each.name for each in node.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("__")}
     return found | {*declared(node)}

@@ -9,9 +9,10 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-from pgolf_ref.bundle.fold import copied, is_idle, is_literal
+from pgolf_ref.bundle.fold import is_idle, is_literal
 from pgolf_ref.bundle.kinds import root_of
-from pgolf_ref.bundle.scopes import SCOPES, bound_names
+from pgolf_ref.bundle.scopes import SCOPES, scope_of
+from pgolf_ref.bundle.trees import Transformer, copied, walk
 from pgolf_ref.bundle.whole import Callee, Whole
 
 OVERHEAD = 16  # characters of a definition beside its expression and parameters
@@ -42,9 +43,9 @@ def _returned(node: ast.FunctionDef) -> ast.expr | None:
 def _is_short(callee: Callee) -> bool:
     assert isinstance(callee.node, ast.FunctionDef)
     found = _returned(callee.node)
-    if found is None or any(isinstance(each, (*SCOPES, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for each in ast.walk(found)):
+    if found is None or any(isinstance(each, (*SCOPES, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for each in walk(found)):
         return False
-    names = {each.id for each in ast.walk(found) if isinstance(each, ast.Name)}
+    names = {each.id for each in walk(found) if isinstance(each, ast.Name)}
     if callee.node.name in names:
         return False
     size, calls = _size(found), len(callee.calls)
@@ -55,24 +56,25 @@ def _is_short(callee: Callee) -> bool:
 def _size(node: ast.expr) -> int:
     """Characters of an expression when names have one or two."""
     tree = copied(node)
-    for each in ast.walk(tree):
+    for each in walk(tree):
         if isinstance(each, ast.Name):
             each.id = "x"
     return len(ast.unparse(tree))
 
 
-class _Expanded(ast.NodeTransformer):
+class _Expanded(Transformer):
     def __init__(self, chosen: dict[int, Callee]) -> None:
         self._chosen = chosen
-        self._bound: list[set[str]] = []
+        self._scopes: list[ast.AST] = []
 
-    def visit(self, node: ast.AST) -> Any:
-        if not isinstance(node, SCOPES):
-            return super().visit(node)
-        self._bound.append(bound_names(node))
-        found = super().visit(node)
-        self._bound.pop()
-        return found
+    def visit_scope(self, node: Any) -> Any:
+        self._scopes.append(node)
+        self.generic_visit(node)
+        self._scopes.pop()
+        return node
+
+    visit_FunctionDef = visit_Lambda = visit_ClassDef = visit_scope
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_scope
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         callee = self._chosen.get(id(node))
@@ -88,23 +90,25 @@ class _Expanded(ast.NodeTransformer):
             if not (isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
                 return node
             values["self"] = node.func.value
-        names = {each.id for each in ast.walk(found) if isinstance(each, ast.Name)}
+        names = {each.id for each in walk(found) if isinstance(each, ast.Name)}
         hidden = {name for name in names - values.keys() if hasattr(builtins, name)}
         missing = set(callee.parameters) - values.keys()
         missing |= {name for name, value in callee.defaults.items() if name not in given and not is_idle(value)}
-        if missing or hidden & set().union(*self._bound) or not _may_move(found, values, given):
+        if missing or not _may_move(found, values, given):
+            return node
+        if hidden and any(hidden & scope_of(each).bound.keys() for each in self._scopes):
             return node
         return _Placed(values).visit(copied(found))
 
 
 def _may_move(found: ast.expr, values: dict[str, ast.expr], given: dict[str, ast.expr]) -> bool:
     """Whether arguments can stand where the expression names them."""
-    counts = {name: sum(isinstance(each, ast.Name) and each.id == name for each in ast.walk(found)) for name in values}
+    counts = {name: sum(isinstance(each, ast.Name) and each.id == name for each in walk(found)) for name in values}
     moved = {name: value for name, value in values.items() if not (isinstance(value, ast.Name) or is_literal(value))}
     if not moved:
         return True
     if all(is_idle(value) for value in moved.values()):
-        inner = [each for each in ast.walk(found) if isinstance(each, ast.Call) and each is not found]
+        inner = [each for each in walk(found) if isinstance(each, ast.Call) and each is not found]
         return not inner and all(counts[name] <= 1 for name in moved)
     return _is_passed_on(found, [*given])
 
@@ -124,7 +128,7 @@ def _is_passed_on(found: ast.expr, parameters: list[str]) -> bool:
     return [each.id for each in parts if isinstance(each, ast.Name) and each.id in parameters] == parameters
 
 
-class _Placed(ast.NodeTransformer):
+class _Placed(Transformer):
     def __init__(self, values: dict[str, ast.expr]) -> None:
         self._values = values
 

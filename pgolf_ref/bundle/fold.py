@@ -4,6 +4,8 @@ import ast
 import math
 from typing import Any
 
+from pgolf_ref.bundle.trees import Transformer, walk
+
 PURE = {
     "len": len,
     "bool": bool,
@@ -17,30 +19,20 @@ PURE = {
     "set": set,
 }
 EVALUATED = (ast.Compare, ast.BinOp, ast.UnaryOp, ast.Call, ast.Subscript)
-SHAPES = (ast.Constant, ast.Tuple, ast.List, ast.Name, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop)
-IDLE = (
-    ast.Constant,
-    ast.Name,
-    ast.Attribute,
-    ast.Compare,
-    ast.BoolOp,
-    ast.UnaryOp,
-    ast.expr_context,
-    ast.cmpop,
-    ast.boolop,
-    ast.unaryop,
-)
+SHAPES = (ast.Constant, ast.Tuple, ast.List, ast.Name)
+IDLE = (ast.Constant, ast.Name, ast.Attribute, ast.Compare, ast.BoolOp, ast.UnaryOp)
+BLOCKS = (ast.stmt, ast.ExceptHandler)
 ENDS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
-class Fold(ast.NodeTransformer):
+class Fold(Transformer):
     """Computes what consists of literals, keeps the branches that are taken, and drops what follows the end of a block."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
-        for name in ("body", "orelse", "finalbody"):
+        for name in ("body", "orelse", "finalbody") if isinstance(node, BLOCKS) else ():
             block = getattr(node, name, None)
-            if isinstance(block, list) and not isinstance(node, ast.Module):
+            if isinstance(block, list):
                 end = next((number + 1 for number, each in enumerate(block) if isinstance(each, ENDS)), len(block))
                 setattr(node, name, block[:end] or ([ast.Pass()] if name == "body" else []))
         if isinstance(node, ast.Compare) and _looks_in_nothing(node):
@@ -144,7 +136,7 @@ def _does_nothing(item: ast.withitem) -> bool:
 
 def is_idle(node: ast.AST) -> bool:
     """Whether an expression does nothing but give a value."""
-    return all(isinstance(each, IDLE) for each in ast.walk(node))
+    return all(isinstance(each, IDLE) for each in walk(node))
 
 
 def is_literal(node: ast.AST) -> bool:
@@ -162,8 +154,7 @@ def truth(test: ast.expr) -> bool | None:
         return bool(value_of(test))
     if isinstance(test, ast.BoolOp) and is_literal(test.values[-1]):
         decides = isinstance(test.op, ast.Or)
-        idle = all(isinstance(each, IDLE) for part in test.values for each in ast.walk(part))
-        return decides if idle and bool(value_of(test.values[-1])) is decides else None
+        return decides if all(map(is_idle, test.values)) and bool(value_of(test.values[-1])) is decides else None
     return None
 
 
@@ -185,13 +176,7 @@ def literal(value: Any) -> ast.expr | None:
 
 def evaluated(node: Any) -> ast.expr:
     """The value of an operation on literals, or the operation where it is none or fails."""
-    parts = list(ast.walk(node))
-    calls = [each for each in parts if isinstance(each, ast.Call)]
-    callees = [each.func for each in calls]
-    if not all(isinstance(each, (*EVALUATED, *SHAPES)) for each in parts) or any(each.keywords for each in calls):
-        return node
-    names = {each.id for each in parts if isinstance(each, ast.Name) and each in callees}
-    if names - PURE.keys() or any(isinstance(each, ast.Name) and each not in callees for each in parts):
+    if not _is_computable(node):
         return node
     try:
         value = eval(compile(ast.fix_missing_locations(ast.Expression(node)), "", "eval"), {"__builtins__": {}}, PURE)
@@ -200,15 +185,21 @@ def evaluated(node: Any) -> ast.expr:
     return node if isinstance(value, str) else literal(value) or node  # texts may be long: `"=" * 100`
 
 
+def _is_computable(node: ast.expr) -> bool:
+    """Whether it consists of literals and calls of what is PURE; told at the first part that is neither, as most are."""
+    callees: set[ast.expr] = set()
+    for each in walk(node):  # a call comes before what it calls
+        if isinstance(each, ast.Call):
+            if each.keywords:
+                return False
+            callees.add(each.func)
+        elif isinstance(each, ast.Name):
+            if each not in callees or each.id not in PURE:
+                return False
+        elif not isinstance(each, (*EVALUATED, *SHAPES)):
+            return False
+    return True
+
+
 def is_none(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def copied(value: Any) -> Any:
-    """A tree of its own. (`copy.deepcopy` also copies what python-minifier has hung on the contexts that all trees of a process share.)"""
-    if isinstance(value, list):
-        return [copied(each) for each in value]
-    if isinstance(value, ast.AST):
-        tree = type(value)(**{name: copied(each) for name, each in ast.iter_fields(value)})
-        return ast.copy_location(tree, value)
-    return value

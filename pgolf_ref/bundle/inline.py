@@ -8,9 +8,9 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pgolf_ref.bundle.fold import copied
 from pgolf_ref.bundle.modules import BundleError, Definition, External, Package, Submodule, defined_names, imported_modules
 from pgolf_ref.bundle.scopes import GlobalNames
+from pgolf_ref.bundle.trees import copied
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Which class the value of an expression is of, as far as annotations and constructors tell; enough to know what is a configuration."""
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from functools import cache
 
 from pgolf_ref.bundle.fold import is_literal
-from pgolf_ref.bundle.scopes import arguments, bound_names, own_nodes
+from pgolf_ref.bundle.scopes import Scope, arguments, scope_of
+from pgolf_ref.bundle.trees import walk
 
 Kinds = Mapping[str, str]  # names of local variables -> name of a class
+Look = Callable[[ast.AST], Scope]  # what a scope does to its names: `scope_of`, or its cache while nothing changes the trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class Classes:
     related: dict[str, set[str]] = field(default_factory=dict)  # attributes that a class sets, if it has bases or subclasses here
 
     @classmethod
-    def of(cls, trees: Iterable[ast.Module]) -> "Classes":
-        found = cls()
+    def of(cls, trees: Iterable[ast.Module], look: Look | None = None) -> "Classes":
+        found, look = cls(), look or cache(scope_of)
         classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
         found.attributes.update({node.name: {} for node in classes})
         for node in classes:
@@ -29,13 +32,12 @@ class Classes:
             found.related.update({name: set() for name in (*bases, *([node.name] if bases else []))})
         for _ in range(2):  # the second time, attributes of the first are known
             for node in classes:
-                found._read(node)
+                found._read(node, look)
         for tree in trees:
-            stores = (each for each in ast.walk(tree) if is_set(each))
-            found.set_from_outside.update(each.attr for each in stores if not is_self(each.value))
+            found.set_from_outside.update(each.attr for each in stores(tree) if not is_self(each.value))
         for node in classes:
             if node.name in found.related:
-                found.related[node.name] = {each.attr for each in ast.walk(node) if is_set(each)}
+                found.related[node.name] = {each.attr for each in stores(node)}
         return found
 
     def set_by_relatives(self, name: str) -> set[str]:
@@ -44,32 +46,28 @@ class Classes:
 
     def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
         """The attributes that a class sets to one literal and nothing else sets."""
-        return {name: found[0] for name, found in self.only_set_here(node).items() if len(found) == 1 and is_literal(found[0])}
+        return single_literals(self.only_set_here(node))
 
-    def only_set_here(self, node: ast.ClassDef) -> dict[str, list[ast.expr]]:
+    def only_set_here(self, node: ast.ClassDef, look: Look = scope_of) -> dict[str, list[ast.expr]]:
         """The attributes that the methods of a class assign, and nothing else sets, with all their values."""
         values: dict[str, list[ast.expr]] = {}
-        stores = [each for each in ast.walk(node) if is_set(each)]
-        pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in assignments(each)]
+        pairs = [pair for each in node.body if isinstance(each, ast.FunctionDef) for pair in look(each).assigned]
         for target, value in pairs:
             if isinstance(target, ast.Attribute) and is_self(target.value):
                 values.setdefault(target.attr, []).append(value)
-        changed = self.set_from_outside | self.set_by_relatives(node.name) | bound_names(node)
-        return {
-            name: found
-            for name, found in values.items()
-            if name not in changed and len(found) == sum(each.attr == name for each in stores)
-        }
+        counts = Counter(each.attr for each in stores(node)) if values else {}
+        changed = self.set_from_outside | self.set_by_relatives(node.name) | look(node).bound.keys()
+        return {name: found for name, found in values.items() if name not in changed and len(found) == counts[name]}
 
-    def _read(self, node: ast.ClassDef) -> None:
+    def _read(self, node: ast.ClassDef, look: Look) -> None:
         own = self.attributes[node.name]
         for each in node.body:
             if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
                 declared = self.annotated(each.annotation)
                 own |= {each.target.id: declared} if declared else {}
             elif isinstance(each, ast.FunctionDef):
-                kinds = self.locals(each, {"self": node.name})
-                for target, value in assignments(each):
+                kinds = self.locals(look(each), {"self": node.name})
+                for target, value in look(each).assigned:
                     if isinstance(target, ast.Attribute) and is_self(target.value) and (kind := self.kind(value, kinds)):
                         own[target.attr] = kind
 
@@ -90,11 +88,11 @@ class Classes:
             return found.pop() if len(found) == 1 else None
         return None
 
-    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]:
+    def locals(self, scope: Scope, outer: Kinds) -> dict[str, str]:
         """The variables of a function that are bound once, or always to one class, and those of what is around it."""
-        bound, pairs = bindings(scope), assignments(scope)
+        bound, pairs = scope.bound, scope.assigned
         kinds = {name: kind for name, kind in outer.items() if name not in bound or name == "self"}
-        for each in arguments(scope):
+        for each in arguments(scope.node):
             if kind := self.annotated(each.annotation):
                 again = [self.kind(value, {each.arg: kind}) for target, value in pairs if _is_named(target, each.arg)]
                 if bound[each.arg] == 1 + len(again) and set(again) <= {kind}:
@@ -105,8 +103,14 @@ class Classes:
         return kinds
 
 
-def is_set(node: ast.AST) -> TypeGuard[ast.Attribute]:
-    return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+def single_literals(values: Mapping[str, list[ast.expr]]) -> dict[str, ast.expr]:
+    """The attributes that get one value, which is a literal."""
+    return {name: found[0] for name, found in values.items() if len(found) == 1 and is_literal(found[0])}
+
+
+def stores(tree: ast.AST) -> list[ast.Attribute]:
+    """The attributes that are set anywhere in it."""
+    return [each for each in walk(tree) if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)]
 
 
 def _is_named(node: ast.expr, name: str) -> bool:
@@ -122,29 +126,3 @@ def root_of(node: ast.expr) -> ast.expr:
 
 def is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
-
-
-def bindings(scope: ast.AST) -> dict[str, int]:
-    """How often a scope binds each of its names."""
-    counts = {each.arg: 1 for each in arguments(scope)}
-    for node in own_nodes(scope):
-        names = [node.id] if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) else []
-        names += [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name else []
-        names += [alias.asname or alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def assignments(scope: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
-    """Targets and values of the assignments in a scope, in order, those of `a, b = c, d` one by one."""
-    found: list[tuple[ast.expr, ast.expr]] = []
-    nodes = [node for node in own_nodes(scope) if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None]
-    for node in sorted(nodes, key=lambda node: node.lineno):
-        for target in [node.target] if isinstance(node, ast.AnnAssign) else node.targets:
-            value = node.value
-            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-                found += zip(target.elts, value.elts, strict=True)
-            elif value is not None:
-                found.append((target, value))
-    return found

@@ -4,13 +4,15 @@ import ast
 import re
 from collections.abc import Sequence
 
+from pgolf_ref.bundle.trees import walk
+
 ADVICE = re.compile(r"[;:] [^;:]*$")
 
 
 def without_advice(statements: Sequence[ast.stmt]) -> None:
     """Changes the messages of errors that are raised."""
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 for each in node.exc.args:
                     _shorten(each)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pgolf_ref.bundle.fold import copied, is_literal
+from pgolf_ref.bundle.fold import is_literal
 from pgolf_ref.bundle.strip import stripped
+from pgolf_ref.bundle.trees import copied, walk
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -176,7 +177,7 @@ def _target(module: str, alias: ast.alias) -> Target:
 
 def _refuse_inner_imports(node: ast.stmt, module: str) -> None:
     """Of this package, within a function."""
-    for each in ast.walk(node):
+    for each in walk(node):
         named = [each.module or ""] if isinstance(each, ast.ImportFrom) else []
         named += [alias.name for alias in each.names] if isinstance(each, ast.Import) else []
         if any(map(_is_ours, named)):

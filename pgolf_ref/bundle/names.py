@@ -5,6 +5,7 @@ import builtins
 from collections.abc import Iterable, Sequence
 
 from pgolf_ref.bundle.scopes import arguments
+from pgolf_ref.bundle.trees import walk
 
 
 def named(statements: Sequence[ast.stmt]) -> ast.Module:
@@ -12,7 +13,7 @@ def named(statements: Sequence[ast.stmt]) -> ast.Module:
     used, taken = _names(statements)
     chosen = _chosen(used, taken)
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Name):
                 node.id = chosen.get(node.id, node.id)
             elif isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -26,7 +27,7 @@ def _names(statements: Iterable[ast.stmt]) -> tuple[list[str], set[str]]:
     used: dict[str, None] = {}
     taken = {*dir(builtins), "__file__", "__name__"}
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             found = _bound_or_read(node)
             used |= dict.fromkeys(name for name in found if _is_unique(name))
             taken |= {name for name in found if not _is_unique(name)}

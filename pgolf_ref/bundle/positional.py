@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pgolf_ref.bundle.fold import is_idle
-from pgolf_ref.bundle.kinds import is_set, root_of
+from pgolf_ref.bundle.kinds import root_of, stores
 from pgolf_ref.bundle.scopes import FUNCTIONS
 from pgolf_ref.bundle.strip import declared, is_dataclass
+from pgolf_ref.bundle.trees import walk
 
 EVERY = ""  # any function at all
 
@@ -40,7 +41,7 @@ class _Program:
                 found.stored |= {*declared(node)}
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 found.foreign |= {alias.asname or alias.name for alias in node.names}
-        found.stored |= {each.attr for each in ast.walk(module) if is_set(each)}
+        found.stored |= {each.attr for each in stores(module)}
         return found
 
     def parameters(self, call: ast.Call) -> list[str]:
@@ -75,7 +76,7 @@ def positional(module: ast.Module) -> ast.Module:
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.args.vararg is None:
             _without_order(node.args)
-    nodes = list(ast.walk(module))
+    nodes = list(walk(module))
     for call in nodes:
         if isinstance(call, ast.Call):
             _by_position(call, program.parameters(call))

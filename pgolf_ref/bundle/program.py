@@ -7,7 +7,6 @@ import python_minifier
 
 from pgolf_ref.bundle.attributes import own_attributes, shortened
 from pgolf_ref.bundle.configuration import classes, expression, shared
-from pgolf_ref.bundle.fold import copied
 from pgolf_ref.bundle.inline import inlined, unique_name
 from pgolf_ref.bundle.kinds import Classes
 from pgolf_ref.bundle.messages import without_advice
@@ -18,6 +17,7 @@ from pgolf_ref.bundle.positional import positional
 from pgolf_ref.bundle.shrink import shrunk
 from pgolf_ref.bundle.specialise import Specialiser
 from pgolf_ref.bundle.strip import stripped
+from pgolf_ref.bundle.trees import copied
 from pgolf_ref.config import Config
 
 # Literals stay where they are: with names of their own before the imports, a log would not be known to begin with the script.

@@ -8,6 +8,8 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from pgolf_ref.bundle.trees import children, walk
+
 CALLED_BY_OTHERS = ("forward", "backward")
 
 
@@ -61,11 +63,10 @@ def _parts(statement: ast.stmt) -> Iterator[_Part]:
 
 def _read(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all within it but annotations."""
-    yield node
-    for name, value in ast.iter_fields(node):
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, ast.AST) and name != "annotation":
-                yield from _read(each)
+    pending = [node]
+    for each in pending:
+        yield each
+        pending += [part for part in children(each) if part is not getattr(each, "annotation", None)]
 
 
 def is_optional(node: ast.AST) -> bool:
@@ -77,4 +78,4 @@ def _defined(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return [statement.name]
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+    return [each.id for target in targets for each in walk(target) if isinstance(each, ast.Name)]

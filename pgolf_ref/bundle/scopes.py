@@ -5,31 +5,64 @@ a comprehension has names of its own. The code has no annotations but those of f
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+
+from pgolf_ref.bundle.trees import Transformer, children
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 SCOPES = (*FUNCTIONS, *COMPREHENSIONS, ast.ClassDef)
+_KINDS = frozenset(SCOPES)
+BINDERS = (ast.Name, ast.stmt, ast.ExceptHandler)
 UNKNOWN = (ast.Global, ast.Nonlocal, ast.AsyncFunctionDef, ast.Match)
 
 
-def bound_names(scope: ast.AST) -> set[str]:
-    """The names that a function, lambda, class or comprehension binds itself."""
-    names = {each.arg for each in arguments(scope)}
-    for node in own_nodes(scope):
-        if isinstance(node, UNKNOWN):
-            raise TypeError(f"{type(node).__name__} is none of the forms whose names are known")
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A function, lambda, class or comprehension, with what it does to its own names."""
+
+    node: ast.AST
+    bound: dict[str, int]  # how often it binds each of its names
+    assigned: list[tuple[ast.expr, ast.expr]]  # targets and values in order, those of `a, b = c, d` one by one
+
+
+def scope_of(node: ast.AST) -> Scope:
+    """One walk finds it all."""
+    own = [each for each in own_nodes(node) if isinstance(each, BINDERS)]
+    return Scope(node, _bound(node, own), _assigned(own))
+
+
+def _bound(scope: ast.AST, own: Iterable[ast.AST]) -> dict[str, int]:
+    counts = {each.arg: 1 for each in arguments(scope)}
+    for node in own:
+        names: list[str] = []
+        if isinstance(node, ast.Name):
+            names = [] if isinstance(node.ctx, ast.Load) else [node.id]
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
+            names = [node.name] if node.name else []
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    return names
+            names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, UNKNOWN):
+            raise TypeError(f"{type(node).__name__} is none of the forms whose names are known")
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _assigned(own: Iterable[ast.AST]) -> list[tuple[ast.expr, ast.expr]]:
+    found: list[tuple[ast.expr, ast.expr]] = []
+    nodes = [node for node in own if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None]
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        for target in [node.target] if isinstance(node, ast.AnnAssign) else node.targets:
+            value = node.value
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+                found += zip(target.elts, value.elts, strict=True)
+            elif value is not None:
+                found.append((target, value))
+    return found
 
 
 def arguments(scope: ast.AST) -> list[ast.arg]:
@@ -47,7 +80,7 @@ def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop()
         yield node
-        pending += outside(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node)
+        pending += outside(node) if node.__class__ in _KINDS else children(node)
 
 
 def _inside(scope: ast.AST) -> Iterable[ast.AST]:
@@ -57,7 +90,7 @@ def _inside(scope: ast.AST) -> Iterable[ast.AST]:
     if isinstance(scope, ast.FunctionDef | ast.ClassDef):
         return scope.body
     around = set(map(id, outside(scope)))
-    return [each for child in ast.iter_child_nodes(scope) for each in _parts(child) if id(each) not in around]
+    return [each for child in children(scope) for each in _parts(child) if id(each) not in around]
 
 
 def outside(scope: ast.AST) -> list[ast.AST]:
@@ -72,15 +105,15 @@ def outside(scope: ast.AST) -> list[ast.AST]:
 
 
 def _parts(node: ast.AST) -> Iterable[ast.AST]:
-    return ast.iter_child_nodes(node) if isinstance(node, ast.comprehension) else [node]
+    return children(node) if isinstance(node, ast.comprehension) else [node]
 
 
-class GlobalNames(ast.NodeTransformer):
+class GlobalNames(Transformer):
     """Puts in place of every global name, or attribute of one, what `replace` gives for it; None leaves it. Changes the tree."""
 
     def __init__(self, replace: Callable[[ast.Name | ast.Attribute], ast.expr | None]) -> None:
         self._replace = replace
-        self._scopes: list[tuple[set[str], bool]] = []
+        self._scopes: list[tuple[Collection[str], bool]] = []
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         return node if self._is_local(node.id) else self._replace(node) or node
@@ -156,7 +189,7 @@ class GlobalNames(ast.NodeTransformer):
 
     @contextmanager
     def _scope(self, node: ast.AST) -> Iterator[None]:
-        self._scopes.append((bound_names(node), isinstance(node, ast.ClassDef)))
+        self._scopes.append((scope_of(node).bound, isinstance(node, ast.ClassDef)))
         yield
         self._scopes.pop()
 

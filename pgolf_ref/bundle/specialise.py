@@ -9,9 +9,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pgolf_ref.bundle.fold import Fold, copied, is_literal, is_none, literal
-from pgolf_ref.bundle.kinds import Classes, Kinds, assignments, bindings, is_self
-from pgolf_ref.bundle.scopes import SCOPES, bound_names, outside
+from pgolf_ref.bundle.fold import Fold, is_literal, is_none, literal
+from pgolf_ref.bundle.kinds import Classes, Kinds, is_self
+from pgolf_ref.bundle.scopes import Scope, outside, scope_of
+from pgolf_ref.bundle.trees import Transformer, copied, shape, walk
 from pgolf_ref.config import Config
 
 ROUNDS = 8
@@ -33,7 +34,8 @@ class Informed(Protocol):
 
     def field(self, kind: str | None, name: str) -> ast.expr | None: ...
     def kind(self, node: ast.expr, kinds: Kinds) -> str | None: ...
-    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]: ...
+    def scope(self, node: ast.AST) -> Scope: ...
+    def locals(self, scope: Scope, outer: Kinds) -> dict[str, str]: ...
     def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]: ...
     def parameters(self, node: ast.FunctionDef) -> dict[str, ast.expr]: ...
     def is_something(self, node: ast.expr, kinds: Kinds) -> bool: ...
@@ -49,10 +51,10 @@ class Specialiser:
 
     def __call__(self, tree: ast.Module, constants: Mapping[str, ast.expr]) -> ast.Module:
         """Changes the tree; `constants` are literals and tables of literals at the top level of modules, by their names here."""
-        before = ""
+        before: list[Any] = []
         for _ in range(ROUNDS):
             tree = Fold().visit(Known(self, constants).visit(tree))
-            now = ast.dump(tree)
+            now = shape(tree)
             if now == before:
                 break
             before = now
@@ -68,7 +70,10 @@ class Specialiser:
     def kind(self, node: ast.expr, kinds: Kinds) -> str | None:
         return self._classes.kind(node, kinds)
 
-    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]:
+    def scope(self, node: ast.AST) -> Scope:
+        return scope_of(node)
+
+    def locals(self, scope: Scope, outer: Kinds) -> dict[str, str]:
         return self._classes.locals(scope, outer)
 
     def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
@@ -83,7 +88,7 @@ class Specialiser:
         return False
 
 
-class Known(ast.NodeTransformer):
+class Known(Transformer):
     """Puts values in place of what is known."""
 
     def __init__(self, of: Informed, constants: Mapping[str, ast.expr], values: Mapping[str, ast.expr] | None = None) -> None:
@@ -134,29 +139,30 @@ class Known(ast.NodeTransformer):
         before, self._settled, self._class = (self._settled, self._class), self._of.settled(node), node.name
         if node.name == "Config":  # a bundle is made of a configuration that has been checked
             node.body = [each for each in node.body if not (isinstance(each, ast.FunctionDef) and each.name == "__post_init__")]
-        self._scoped(node)
+        self.visit_scope(node)
         self._settled, self._class = before
         return node
 
-    def visit(self, node: ast.AST) -> Any:
-        return self._scoped(node) if isinstance(node, SCOPES) and not isinstance(node, ast.ClassDef) else super().visit(node)
-
-    def _scoped(self, node: Any) -> Any:
+    def visit_scope(self, node: Any) -> Any:
         """A scope with what is known in it; defaults and decorators see nothing that a parameter hides."""
         before = self._kinds, self._values
-        bound, counts = bound_names(node), bindings(node)
-        around = {each.id for part in outside(node) for each in ast.walk(part) if isinstance(each, ast.Name)}
+        scope = self._of.scope(node)  # nothing in it has changed yet
+        bound = scope.bound
+        around = {each.id for part in outside(node) for each in walk(part) if isinstance(each, ast.Name)}
         own = {
             target.id: value
-            for target, value in assignments(node)
-            if isinstance(target, ast.Name) and counts[target.id] == 1 and is_literal(value) and target.id not in around
+            for target, value in scope.assigned
+            if isinstance(target, ast.Name) and bound[target.id] == 1 and is_literal(value) and target.id not in around
         }
         self._values = {name: value for name, value in self._values.items() if name not in bound}
         self._values |= {} if isinstance(node, ast.ClassDef) else own
         if isinstance(node, ast.FunctionDef):
-            self._values |= {name: value for name, value in self._of.parameters(node).items() if counts[name] == 1}
+            self._values |= {name: value for name, value in self._of.parameters(node).items() if bound[name] == 1}
         outer = {"self": self._class} if isinstance(node, ast.FunctionDef) and self._class and "self" in bound else self._kinds
-        self._kinds = self._of.locals(node, {**self._kinds, **outer})
+        self._kinds = self._of.locals(scope, {**self._kinds, **outer})
         self.generic_visit(node)
         self._kinds, self._values = before
         return node
+
+    visit_FunctionDef = visit_Lambda = visit_scope
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_scope

@@ -4,10 +4,12 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
+from pgolf_ref.bundle.trees import Transformer
+
 FIELD = "0"  # the annotation of a field, which its class needs and nobody reads
 
 
-class _Stripped(ast.NodeTransformer):
+class _Stripped(Transformer):
     def __init__(self, classes: bool) -> None:
         self._fields, self._classes = False, classes
 

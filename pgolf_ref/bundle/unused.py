@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgolf_ref.bundle.fold import IDLE, is_literal
-from pgolf_ref.bundle.kinds import is_self, is_set, root_of
+from pgolf_ref.bundle.kinds import is_self, root_of, stores
 from pgolf_ref.bundle.strip import is_dataclass
+from pgolf_ref.bundle.trees import Transformer, children, walk
 from pgolf_ref.bundle.whole import Callee, Whole, texts_of_attributes
 
 VALUES = (
@@ -19,13 +20,13 @@ VALUES = (
     ast.Dict,
     ast.Subscript,
     ast.BinOp,
-    ast.operator,
     ast.IfExp,
     ast.JoinedStr,
     ast.FormattedValue,
     ast.Slice,
     ast.keyword,
 )
+BLOCKS = (ast.FunctionDef, ast.If, ast.For, ast.While, ast.With, ast.ClassDef, ast.ExceptHandler, ast.Try)
 MAKERS = {"len", "range", "tuple", "list", "dict", "set", "str", "float", "int", "bool"}
 TELLS_ALL = {"asdict", "astuple", "fields", "vars", "__dict__", "__slots__"}
 
@@ -34,7 +35,7 @@ def without_unused(statements: Sequence[ast.stmt]) -> None:
     """Changes the statements."""
     whole = Whole(statements)
     makers = MAKERS | {name for name, node in whole.nodes.items() if is_dataclass(node)}
-    nodes = [node for statement in statements for node in ast.walk(statement)]
+    nodes = [node for statement in statements for node in walk(statement)]
     texts = texts_of_attributes(nodes)
     for callee in whole.callees:
         if isinstance(callee.node, ast.FunctionDef):
@@ -57,7 +58,7 @@ def is_value(node: ast.AST, makers: set[str]) -> bool:
             return False
     elif not isinstance(node, VALUES):
         return False
-    return all(is_value(each, makers) for each in ast.iter_child_nodes(node))
+    return all(is_value(each, makers) for each in children(node))
 
 
 def _tells_all(nodes: Sequence[ast.AST]) -> bool:
@@ -69,7 +70,7 @@ def _tells_all(nodes: Sequence[ast.AST]) -> bool:
 
 def _ignored(node: ast.FunctionDef) -> set[str]:
     """The parameters that a function does not mention."""
-    mentioned = {each.id for part in node.body for each in ast.walk(part) if isinstance(each, ast.Name)}
+    mentioned = {each.id for part in node.body for each in walk(part) if isinstance(each, ast.Name)}
     args = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     return {each.arg for each in args} - mentioned - {"self", "cls", "ctx"}
 
@@ -113,7 +114,7 @@ def _drop_fields(callee: Callee, whole: Whole, texts: set[str], makers: set[str]
     assert isinstance(callee.node, ast.ClassDef)
     replaced = [(call, kind) for call, kind in whole.uses.replaced if kind in (None, callee.name)]
     taken = {each.arg for call, _ in replaced for each in call.keywords}
-    stored = whole.classes.set_from_outside | {each.attr for each in ast.walk(callee.node) if is_set(each)}
+    stored = whole.classes.set_from_outside | {each.attr for each in stores(callee.node)}
     owners = whole.uses.owners
     unread = {each for each in callee.parameters if not owners.get(each, set()) & {None, callee.name}} - stored - taken - texts
     dropped = _drop(callee, unread, makers)
@@ -124,7 +125,7 @@ def _drop_fields(callee: Callee, whole: Whole, texts: set[str], makers: set[str]
     ] or [ast.Pass()]
 
 
-class _Unread(ast.NodeTransformer):
+class _Unread(Transformer):
     """Drops assignments of values to what nothing reads, and values alone."""
 
     def __init__(self, makers: set[str], read: set[str]) -> None:
@@ -189,13 +190,13 @@ class _Unread(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> Any:
         super().generic_visit(node)
-        if isinstance(node, ast.FunctionDef | ast.If | ast.For | ast.While | ast.With | ast.ClassDef | ast.ExceptHandler | ast.Try):
+        if isinstance(node, BLOCKS):
             node.body = node.body or [ast.Pass()]
         return node
 
 
 def _mentioned(node: ast.FunctionDef) -> set[str]:
     """The variables that a function, or one within it, reads."""
-    nodes = list(ast.walk(node))
+    nodes = list(walk(node))
     found = {each.id for each in nodes if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Store)}
     return found | {each.target.id for each in nodes if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name)}

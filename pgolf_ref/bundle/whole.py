@@ -4,15 +4,17 @@ Names are those of inline.py. A function or class that is used otherwise than in
 """
 
 import ast
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from pgolf_ref.bundle.fold import is_literal, is_none
-from pgolf_ref.bundle.kinds import Classes, Kinds, root_of
+from pgolf_ref.bundle.kinds import Classes, Kinds, Look, root_of, single_literals
 from pgolf_ref.bundle.prune import is_optional
-from pgolf_ref.bundle.scopes import SCOPES
+from pgolf_ref.bundle.scopes import Scope, scope_of
 from pgolf_ref.bundle.strip import is_dataclass
+from pgolf_ref.bundle.trees import Visitor, children, walk
 
 BY_TEXT = {"getattr", "hasattr", "setattr", "delattr"}
 FOREIGN = "!"
@@ -39,19 +41,20 @@ class Callee:
         found |= {each.arg: each.value for each in call.keywords if each.arg is not None}
         return found if found.keys() <= set(self.parameters) else None
 
-    def values(self, name: str) -> list[ast.expr] | None:
-        """What all calls give a parameter."""
+    def values(self) -> dict[str, list[ast.expr]]:
+        """What the calls give the parameters that all of them give."""
         given = [self.given(call) for call in self.calls]
-        found = [each.get(name, self.defaults.get(name)) for each in given if each is not None]
-        known = [each for each in found if each is not None]
-        return known if len(known) == len(self.calls) else None
+        known = [self.defaults | each for each in given if each is not None]
+        all_given = [name for name in self.parameters if all(name in each for each in known)]
+        return {name: [each[name] for each in known] for name in all_given} if len(known) == len(given) else {}
 
 
 @dataclass(slots=True)
-class Uses(ast.NodeVisitor):
+class Uses(Visitor):
     """How a program uses the names of its top level and the attributes of objects."""
 
     classes: Classes
+    look: Look
     calls: dict[str, list[ast.Call]] = field(default_factory=lambda: defaultdict(list))
     methods: dict[str, list[Receiver]] = field(default_factory=lambda: defaultdict(list))
     replaced: list[Receiver] = field(default_factory=list)
@@ -64,22 +67,21 @@ class Uses(ast.NodeVisitor):
     _kinds: Kinds = field(default_factory=dict)
     _class: str = ""
 
-    def visit(self, node: ast.AST) -> None:
-        if not isinstance(node, SCOPES):
-            super(Uses, self).visit(node)
-            return
+    def visit_scope(self, node: ast.AST) -> None:
         before = self._kinds, self._class
         if isinstance(node, ast.ClassDef):
             self._class = node.name
             self.bases |= {each.id for each in node.bases if isinstance(each, ast.Name)}
         own = isinstance(node, ast.FunctionDef) and self._class and node.args.args and node.args.args[0].arg == "self"
-        self._kinds = self.classes.locals(node, {**self._kinds, **({"self": self._class} if own else {})})
-        for name, value in ast.iter_fields(node):
-            if not (isinstance(node, ast.ClassDef) and name == "bases"):
-                for each in value if isinstance(value, list) else [value]:
-                    if isinstance(each, ast.AST):
-                        self.visit(each)
+        self._kinds = self.classes.locals(self.look(node), {**self._kinds, **({"self": self._class} if own else {})})
+        bases = node.bases if isinstance(node, ast.ClassDef) else []
+        for each in children(node):
+            if each not in bases:
+                self.visit(each)
         self._kinds, self._class = before
+
+    visit_FunctionDef = visit_Lambda = visit_ClassDef = visit_scope
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_scope
 
     def visit_arg(self, node: ast.arg) -> None:
         pass
@@ -152,11 +154,12 @@ def is_replace(func: ast.expr) -> bool:
 
 
 class Whole:
-    """Tells values where all of a program agrees on them."""
+    """The functions and classes of a program, and what it does with them."""
 
     def __init__(self, statements: Sequence[ast.stmt]) -> None:
-        self.classes = Classes.of([ast.Module([*statements], [])])
-        self.uses = Uses(self.classes)
+        self.scope = cache(scope_of)
+        self.classes = Classes.of([ast.Module([*statements], [])], self.scope)
+        self.uses = Uses(self.classes, self.scope)
         self.uses.protocols |= {
             each.name for each in statements if isinstance(each, ast.ClassDef) and any(map(_is_protocol, each.bases))
         }
@@ -164,29 +167,6 @@ class Whole:
             self.uses.visit(statement)
         self.nodes = {each.name: each for each in statements if isinstance(each, ast.ClassDef)}
         self.callees = [*self._functions(statements), *self._methods(), *self._constructors()]
-        self._parameters = {id(each.node): _agreed(each) for each in self.callees if isinstance(each.node, ast.FunctionDef)}
-        self._settled = {name: self.classes.settled(node) for name, node in self.nodes.items()}
-        fields = [each for each in self.callees if isinstance(each.node, ast.ClassDef)]
-        self._settled |= {each.name: self._fields(each) for each in fields}
-        self._certain = {name: self._present(node) for name, node in self.nodes.items()}
-
-    def field(self, kind: str | None, name: str) -> ast.expr | None:
-        return self._settled.get(kind or "", {}).get(name)
-
-    def kind(self, node: ast.expr, kinds: Kinds) -> str | None:
-        return self.classes.kind(node, kinds)
-
-    def locals(self, scope: ast.AST, outer: Kinds) -> dict[str, str]:
-        return self.classes.locals(scope, outer)
-
-    def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
-        return self._settled.get(node.name, {})
-
-    def parameters(self, node: ast.FunctionDef) -> dict[str, ast.expr]:
-        return self._parameters.get(id(node), {})
-
-    def is_something(self, node: ast.expr, kinds: Kinds) -> bool:
-        return isinstance(node, ast.Attribute) and node.attr in self._certain.get(self.kind(node.value, kinds) or "", set())
 
     def _functions(self, statements: Sequence[ast.stmt]) -> Iterator[Callee]:
         for node in statements:
@@ -197,8 +177,9 @@ class Whole:
     def _methods(self) -> Iterator[Callee]:
         """Methods of a spelling that no other class has."""
         defined = [(name, each) for name, node in self.nodes.items() for each in node.body if isinstance(each, ast.FunctionDef)]
+        owners = Counter(node.name for _, node in defined)
         for owner, node in defined:
-            alone = sum(each.name == node.name for _, each in defined) == 1 and node.name not in self.uses.read
+            alone = owners[node.name] == 1 and node.name not in self.uses.read
             calls = self.uses.methods[node.name]
             if alone and calls and _is_plain(node) and is_optional(node) and _is_method(node):
                 certain = all(self._is_of(kind, owner) for _, kind in calls)
@@ -221,24 +202,57 @@ class Whole:
                 defaults = {name: each.value for name, each in zip(names, lines, strict=True) if each.value is not None}
                 yield Callee(name, node, names, defaults, self.uses.calls[name])
 
+
+class Agreed:
+    """Tells values where all of a program agrees on them; to be asked of a scope before anything within it is changed."""
+
+    def __init__(self, statements: Sequence[ast.stmt]) -> None:
+        self._whole = whole = Whole(statements)
+        self._parameters = {id(each.node): _agreed(each) for each in whole.callees if isinstance(each.node, ast.FunctionDef)}
+        own = {name: whole.classes.only_set_here(node, whole.scope) for name, node in whole.nodes.items()}
+        self._settled = {name: single_literals(values) for name, values in own.items()}
+        fields = [each for each in whole.callees if isinstance(each.node, ast.ClassDef)]
+        self._settled |= {each.name: self._fields(each) for each in fields}
+        self._certain = {name: self._present(values) for name, values in own.items()}
+
+    def field(self, kind: str | None, name: str) -> ast.expr | None:
+        return self._settled.get(kind or "", {}).get(name)
+
+    def kind(self, node: ast.expr, kinds: Kinds) -> str | None:
+        return self._whole.classes.kind(node, kinds)
+
+    def scope(self, node: ast.AST) -> Scope:
+        return self._whole.scope(node)
+
+    def locals(self, scope: Scope, outer: Kinds) -> dict[str, str]:
+        return self._whole.classes.locals(scope, outer)
+
+    def settled(self, node: ast.ClassDef) -> dict[str, ast.expr]:
+        return self._settled.get(node.name, {})
+
+    def parameters(self, node: ast.FunctionDef) -> dict[str, ast.expr]:
+        return self._parameters.get(id(node), {})
+
+    def is_something(self, node: ast.expr, kinds: Kinds) -> bool:
+        return isinstance(node, ast.Attribute) and node.attr in self._certain.get(self.kind(node.value, kinds) or "", set())
+
     def _fields(self, callee: Callee) -> dict[str, ast.expr]:
         """The fields of a dataclass that every object of it has in common."""
-        changed = {each.arg for call, kind in self.uses.replaced if kind in (None, callee.name) for each in call.keywords}
+        changed = {each.arg for call, kind in self._whole.uses.replaced if kind in (None, callee.name) for each in call.keywords}
         if None in changed:
             return {}
-        stored = self.classes.set_from_outside | self.classes.set_by_relatives(callee.name)
+        stored = self._whole.classes.set_from_outside | self._whole.classes.set_by_relatives(callee.name)
         return {name: value for name, value in _agreed(callee).items() if name not in changed and name not in stored}
 
-    def _present(self, node: ast.ClassDef) -> set[str]:
-        """The attributes of a class that are never None."""
-        own = self.classes.only_set_here(node)
+    def _present(self, own: Mapping[str, list[ast.expr]]) -> set[str]:
+        """The attributes of a class that are never None, of those that nothing else sets."""
         return {name for name, values in own.items() if all(map(self._is_present, values))}
 
     def _is_present(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Call):
             func = node.func
             if isinstance(func, ast.Name):
-                return func.id in self.nodes or func.id in ("float", "int", "str", "tuple", "list", "dict", "set", "len")
+                return func.id in self._whole.nodes or func.id in ("float", "int", "str", "tuple", "list", "dict", "set", "len")
             return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "!torch:nn"
         made = ast.Tuple | ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.Lambda | ast.JoinedStr
         return isinstance(node, made) or (is_literal(node) and not is_none(node))
@@ -247,7 +261,7 @@ class Whole:
 def texts_of_attributes(nodes: Sequence[ast.AST]) -> set[str]:
     """Texts that may name attributes."""
     calls = [each for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in BY_TEXT]
-    parts = [each for call in calls for part in call.args for each in ast.walk(part)]
+    parts = [each for call in calls for part in call.args for each in walk(part)]
     return {each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)}
 
 
@@ -283,8 +297,7 @@ def _callee(name: str, node: ast.FunctionDef, calls: list[ast.Call], certain: bo
 def _agreed(callee: Callee) -> dict[str, ast.expr]:
     """The parameters that get the same literal in every call."""
     found = {}
-    for name in callee.parameters:
-        values = callee.values(name)
+    for name, values in callee.values().items():
         if values and all(map(is_literal, values)) and len({ast.dump(each) for each in values}) == 1:
             found[name] = values[0]
     return found
