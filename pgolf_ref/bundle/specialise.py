@@ -51,14 +51,20 @@ class Specialiser:
 
     def __call__(self, tree: ast.Module, constants: Mapping[str, ast.expr]) -> ast.Module:
         """Changes the tree; `constants` are literals and tables of literals at the top level of modules, by their names here."""
-        before: list[Any] = []
+        tree.body = [part for each in tree.body for part in self._decided(each, constants)]
+        return tree
+
+    def _decided(self, statement: ast.stmt, constants: Mapping[str, ast.expr]) -> list[ast.stmt]:
+        """One statement tells nothing of another; most need no second look."""
+        alone = ast.Module([statement], [])
+        before = shape(alone)
         for _ in range(ROUNDS):
-            tree = Fold().visit(Known(self, constants).visit(tree))
-            now = shape(tree)
+            Fold().visit(Known(self, constants).visit(alone))
+            now = shape(alone)
             if now == before:
                 break
             before = now
-        return tree
+        return alone.body
 
     def field(self, kind: str | None, name: str) -> ast.expr | None:
         """The value of a field or property of a section."""
