@@ -1,6 +1,9 @@
 """From a configuration to the text of its train_gpt.py. The same configuration gives the same text."""
 
 import ast
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import python_minifier
@@ -25,6 +28,19 @@ SHORT = {"rename_globals": True, "hoist_literals": False, "remove_literal_statem
 ENTRY = Definition("pgolf_ref.bundle.entry", "main")
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles among all objects of the process, again and again: trees have none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def bundle(config: Config, *, pack: bool = False) -> str:
     """A script that trains, exports and scores the configuration, and needs nothing of this package beside it.
 
@@ -34,6 +50,7 @@ def bundle(config: Config, *, pack: bool = False) -> str:
     return packed(script, with_brotli="import brotli" in script) if pack else script
 
 
+@_uncollected()
 def readable(config: Config) -> str:
     """The same program with its names and a statement to a line."""
     return f"{_written(shared(config), full=True)}\n"
