@@ -5,6 +5,7 @@ C107 is told by the README. Not among them: C100, which is for the dynamic witne
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from pgolf_ref.script import encoded
 TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
 
 
-def script_of(twin: dict[str, Any]) -> str:
-    return readable(brisk(*twin.get("overrides", ())))
+@cache
+def script_with(*overrides: str) -> str:
+    """Nearly all twins are of one script."""
+    return readable(brisk(*overrides))
 
 
 def edited(script: str, edits: list[dict[str, str]]) -> str:
@@ -33,7 +36,7 @@ def edited(script: str, edits: list[dict[str, str]]) -> str:
 
 @pytest.mark.parametrize("twin", TWINS, ids=[twin["rule"] for twin in TWINS])
 def test_a_twin_is_caught_with_its_rule(tmp_path: Path, twin: dict[str, Any]) -> None:
-    changed = edited(script_of(twin), twin["edits"])
+    changed = edited(script_with(*twin.get("overrides", ())), twin["edits"])
     compile(changed, "train_gpt.py", "exec")
     (tmp_path / "train_gpt.py").write_text(changed, encoding="utf-8")
     (tmp_path / "README.md").write_text(twin["told"], encoding="utf-8")
@@ -50,7 +53,7 @@ PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "
 @pytest.mark.parametrize("pack", [True, False])
 def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> None:
     """A record stack with calibration and test-time training, packed; and adapters with phases between which the weights learn."""
-    script = bundle(load_recipe("sp8192"), pack=True) if pack else readable(brisk(*PHASES))
+    script = bundle(load_recipe("sp8192"), pack=True) if pack else script_with(*PHASES)
     (tmp_path / "train_gpt.py").write_bytes(encoded(script))
     (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
