@@ -41,11 +41,11 @@ def encode(weight: Tensor, way: Route, model: ModelConfig, export: ExportConfig)
     if way.form is Form.KEPT:
         return {}, {"": weight.numpy()}
     if export.halves and way.form is Form.HALF:
-        return {}, {"": _finite(weight.to(torch.float16)).numpy()}
+        return {}, {"": half(_finite(weight.to(torch.float16)))}
     if model.ternary_group and way.form is Form.TERNARY:
         codes, scales = ternarise(weight, model.ternary_group)
         packing, data = pack_smallest(codes.to(torch.int8).numpy())
-        return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: scales.to(torch.float16).numpy()}
+        return {f":{packing}": np.frombuffer(data, dtype=np.uint8)}, {SCALES: half(scales)}
     if export.float8 and way.form is Form.FLOAT8:
         return {FLOAT8: weight.to(torch.float8_e4m3fn).view(torch.uint8).numpy()}, {}
     raise ValueError(f"parameters of form {way.form} are not encoded here")
@@ -53,12 +53,13 @@ def encode(weight: Tensor, way: Route, model: ModelConfig, export: ExportConfig)
 
 def encode_integers(quantised: Quantised, bits: int, packing: str) -> tuple[Arrays, Arrays]:
     """The arrays of codes and the others of a matrix of integers; `packing` is one of the configuration, but not "smallest"."""
-    codes, rest = quantised.codes.numpy(), {SCALES: quantised.scales.numpy()}
+    codes, rest = quantised.codes.numpy(), {SCALES: half(quantised.scales)}
     if quantised.columns is not None:
-        rest[COLUMNS] = quantised.columns.numpy()
+        rest[COLUMNS] = half(quantised.columns)
     if quantised.correction is not None:
         c = quantised.correction
-        rest |= dict(zip(CORRECTION, (t.numpy() for t in (c.left, c.left_scales, c.right, c.right_scales)), strict=True))
+        given = (c.left.numpy(), half(c.left_scales), c.right.numpy(), half(c.right_scales))
+        rest |= dict(zip(CORRECTION, given, strict=True))
     if packing == "bits":
         return {f"{BITS}{bits}": np.frombuffer(pack_bits(codes, bits), dtype=np.uint8)}, rest
     if packing == "ordered" and 1 < len(codes) <= np.iinfo(np.uint16).max:
@@ -107,6 +108,11 @@ def _correction(name: str, arrays: Arrays) -> Correction | None:
         return None
     kinds = (np.int8, np.float16, np.int8, np.float16)
     return Correction(*(_taken(arrays, name + suffix, kind) for suffix, kind in zip(CORRECTION, kinds, strict=True)))
+
+
+def half(values: Tensor) -> NDArray[np.float16]:
+    """What is stored is float16 also where a run without halves, as on a simulated device, lets torch compute in float32."""
+    return values.numpy().astype(np.float16)
 
 
 def _finite(weight: Tensor) -> Tensor:
