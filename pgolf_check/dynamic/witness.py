@@ -30,6 +30,8 @@ COUNTS = re.compile(
 )
 """What a script that fills a table at evaluation calls: only such scripts are probed for it, to save time."""
 SIZES = range(261, (1 << 16) + 1)
+FIXED = re.compile(r"""(?:fineweb10B_sp|vocab_size["']?\s*(?::\s*int\s*=|[=:])\s*)(\d{3,5})\b""")
+"""How a script fixes its vocabulary: by the folder of its shards, or by a value of that name."""
 
 
 def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: bool = False) -> DynamicFacts:
@@ -88,6 +90,6 @@ def stream_of(text: str) -> Layout:
     """The stream for a script: of the vocabulary that it fixes, if it does not take it from the environment."""
     if re.search(r"""["']VOCAB_SIZE["']""", text):
         return STREAM
-    named = [int(size) for size in re.findall(r"(?:fineweb10B_sp|vocab_size\s*(?::\s*int\s*)?=\s*)(\d{3,5})\b", text)]
+    named = [int(size) for size in FIXED.findall(text)]
     sizes = [size for size in named if size in SIZES]
     return Layout(tokens=STREAM.tokens, vocab=max(set(sizes), key=sizes.count)) if sizes else STREAM

@@ -70,6 +70,7 @@ def test_a_submission_without_a_script_is_undecided() -> None:
     [
         ('size = int(os.environ.get("VOCAB_SIZE", 8192))', STREAM.vocab),
         ("vocab_size: int = 8192", 8192),
+        ("""meta = {"vocab_size": 8192}""", 8192),
         ('path = "data/datasets/fineweb10B_sp4096"', 4096),
         ("vocab_size = 100", STREAM.vocab),
         ("", STREAM.vocab),

@@ -161,7 +161,14 @@ def _compilation() -> None:
     torch.compile = compiled
     torch._dynamo.reset = torch.compiler.reset = lambda: None  # would import what Triton's real compiler needs
     # Tables cached under inference mode break later backward passes once compile is the identity.
-    torch.inference_mode = torch.no_grad  # type: ignore[assignment,misc]
+    torch.inference_mode = _plain_mode  # type: ignore[assignment,misc]
+
+
+def _plain_mode(mode: Any = True) -> Any:
+    """Inference mode by gradients alone: off, or on again with `inference_mode(False)`; a function may be given in its place."""
+    if callable(mode):
+        return torch.no_grad()(mode)
+    return torch.no_grad() if mode else torch.enable_grad()
 
 
 class Alone(torch.nn.Module):
