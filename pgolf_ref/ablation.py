@@ -78,7 +78,7 @@ def ablate(configs: Mapping[Toggle, Config], seeds: Sequence[int], out: Path, wo
 def _run(config: Config, folder: Path, world: World) -> SeedResult:
     script = bundle(config)
     note = folder / f"seed_{config.run.seed_init}.json"
-    identity = fingerprint(script, open_dataset(Path(config.data.path), config.model.vocab_size))
+    identity = fingerprint(script, open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer))
     if note.is_file():
         kept = read_json(note)
         if kept.pop("fingerprint", None) == identity:

@@ -40,7 +40,7 @@ def run_experiment(
 
     The audience is told what the logs tell, and of every seed that is over: "finished" with the path of its log.
     """
-    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    dataset = open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer)
     script = bundle(config)
     identity = fingerprint(script, dataset)
     results = _finished(out, identity)

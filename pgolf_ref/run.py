@@ -20,6 +20,7 @@ from pgolf_ref import phases
 from pgolf_ref.checkpoint import Checkpoint, Checkpoints
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import Config
+from pgolf_ref.config.root import SHORTEST
 from pgolf_ref.data.dataset import Dataset, open_dataset
 from pgolf_ref.data.loader import Loader
 from pgolf_ref.data.prefetch import Prefetching
@@ -43,7 +44,6 @@ from pgolf_ref.script import encoded
 from pgolf_ref.temperature import fit_temperature
 from pgolf_ref.train import TrainResult, train
 
-SHORTEST = 1e-9  # seconds: a budget of 0 would be none
 ACTIVATIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
 
@@ -106,7 +106,7 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
     """
     clock, seed = Clock(), config.run.seed_init
     with clock.phase(phases.DATA) as reading:
-        dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+        dataset = open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer)
         checkpoints = _checkpoints(config, script, dataset, out, world) if config.run.checkpoint_every else None
         resumed = checkpoints.read() if checkpoints is not None else None
         loader = Prefetching(Loader(config), world.slots(config.data.slots))
@@ -194,7 +194,7 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
         f"train_batch_tokens:{data.batch_tokens} train_seq_len:{data.seq_len} iterations:{run.steps} "
         f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f}"
     )
-    log(f"seed:{run.seed_init}")
+    log(f"embed_lr:{config.optim.embedding_lr} scalar_lr:{config.optim.scalar_lr} seed:{run.seed_init}")
 
 
 def _calibrated(trained: TrainResult, loader: Prefetching, config: Config, clock: Clock, log: Log, world: World) -> Calibration:

@@ -110,7 +110,7 @@ def train(
         reached = resumed.reached if resumed else Reached()
         phase.resume(reached.seconds)
         try:
-            steps = _Loop(trainer, phase, log, validate, checkpoints).run(reached)
+            steps = _Loop(trainer, config.run, phase, log, validate, checkpoints).run(reached)
         except Diverged as error:
             log.event("diverged", str(error), step=error.step)
             raise
@@ -134,10 +134,16 @@ class _Loop:
     """Steps with what is reported and kept between them."""
 
     def __init__(
-        self, trainer: "Trainer", phase: Phase, log: Log, validate: Validate | None, checkpoints: Checkpoints | None
+        self,
+        trainer: "Trainer",
+        run: RunConfig,
+        phase: Phase,
+        log: Log,
+        validate: Validate | None,
+        checkpoints: Checkpoints | None,
     ) -> None:
-        self._trainer, self._phase, self._log, self._validate, self._checkpoints = trainer, phase, log, validate, checkpoints
-        self._run = trainer.config.run
+        self._trainer, self._run, self._phase, self._log = trainer, run, phase, log
+        self._validate, self._checkpoints = validate, checkpoints
 
     def run(self, reached: Reached) -> int:
         """All steps from there to the end of the run; returns how many the run has."""
@@ -190,6 +196,7 @@ class Trainer:
         self.config = config
         self.model = model
         self.world = world
+        self._steps = config.run.steps
         self._loader = loader
         self.span: Span = unmeasured
         self.objective = build_objective(model, config)
@@ -302,7 +309,7 @@ class Trainer:
     def rates(self, step: int, fraction: float) -> Rates:
         """Of the step that begins after `step` steps, at this fraction of the run."""
         since = self._plateau.since if self._plateau else None
-        return rates(Place(step, self.config.run.steps, fraction), self.config.optim, since)
+        return rates(Place(step, self._steps, fraction), self.config.optim, since)
 
     def after_step(self, loss: Tensor, step: int, fraction: float) -> None:
         """Take in the weights and the loss of the last of so many steps."""

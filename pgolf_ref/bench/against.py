@@ -57,7 +57,7 @@ def compare(config: Config, script: Path, steps: int, extra: Mapping[str, str]) 
     """Let both do `steps` counted steps. `extra` are environment variables for the script. UserError where one of them fails."""
     if not script.is_file():
         raise UserError(f"no script {script}: give the path of a training script")
-    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    dataset = open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer)
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         folder = Path(name)
         write_text(folder / "config.json", json.dumps(to_dict(config)))

@@ -86,7 +86,7 @@ class Stopwatch:
 
 def measure(config: Config, world: World, steps: int, fraction: float) -> Measurement:
     """Measure `steps` steps as they are at this fraction of the run. UserError where data or device cannot be used."""
-    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    dataset = open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer)
     loader = Prefetching(Loader(config), world.slots(config.data.slots))
     try:
         bench = _Bench(config, world, loader, fraction, vocabulary(dataset.tokenizer))

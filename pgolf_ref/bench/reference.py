@@ -43,7 +43,7 @@ def run(config: Config) -> None:
             pace.step_done(float(figures["loss"]))
 
     pace.begin()
-    dataset = open_dataset(Path(config.data.path), config.model.vocab_size)
+    dataset = open_dataset(Path(config.data.path), config.model.vocab_size, config.data.tokenizer)
     loader = Prefetching(Loader(config), range(config.data.slots))
     world, log = World.single(config.run.device), Log(None, None, audience=hear)
     train(endless(config), loader, Clock(), log, world=world, vocabulary=vocabulary(dataset.tokenizer))

@@ -1,4 +1,7 @@
-"""What errors say, without the advice that follows a colon or semicolon at the end: the script of a submission is short of room."""
+"""What errors say, without the advice that follows a colon or semicolon at the end, and options without their help.
+
+The script of a submission is short of room; in full words it keeps both.
+"""
 
 import ast
 import re
@@ -10,12 +13,14 @@ ADVICE = re.compile(r"[;:] [^;:]*$")
 
 
 def without_advice(statements: Sequence[ast.stmt]) -> None:
-    """Changes the messages of errors that are raised."""
+    """Changes the messages of errors that are raised, and the options of command lines."""
     for statement in statements:
         for node in walk(statement):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 for each in node.exc.args:
                     _shorten(each)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+                node.keywords = [each for each in node.keywords if each.arg != "help"]
 
 
 def _shorten(text: ast.expr) -> None:

@@ -16,7 +16,12 @@ from pgolf_ref.bundle.trees import Transformer, copied, shape, walk
 from pgolf_ref.config import Config
 
 ROUNDS = 8
-RUN_TIME = {("RunConfig", "seed_init"), ("RunConfig", "seed_data"), ("DataConfig", "path")}
+RUN_TIME = {
+    *(("RunConfig", name) for name in ("seed_init", "seed_data", "steps", "budget_seconds")),
+    *(("DataConfig", name) for name in ("path", "tokenizer")),
+    *(("OptimConfig", name) for name in ("embedding_lr", "scalar_lr")),
+    ("Config", "training_seconds"),
+}
 GUIDED = ("ExportConfig", "bits")  # changed by gradients, where the recipe asks for that
 
 

@@ -12,6 +12,7 @@ class DataConfig:
     """A step reads `batch_tokens` tokens in `slots` equal micro-batches."""
 
     path: str = "data"  # folder of the shards, the tokenizer and the edition
+    tokenizer: str = ""  # its file, if it does not lie in that folder
     seq_len: int = 1024
     batch_tokens: int = 524_288
     order: str = "shuffled"  # of the windows: shuffled, sequential, coprime, or documents (packed)

@@ -17,6 +17,8 @@ from pgolf_ref.config.run import RunConfig
 from pgolf_ref.config.stated import stated, values_by_name
 from pgolf_ref.errors import ConfigError
 
+SHORTEST = 1e-9  # seconds: a budget of 0 would be none
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -36,12 +38,21 @@ class Config:
     @property
     def training_seconds(self) -> float:
         """The budget of the training loop: what calibration leaves of that of training; 0 = no limit."""
-        return self.run.budget_seconds - self.export.reserve_seconds if self.run.budget_seconds else 0.0
+        return max(self.run.budget_seconds - self.export.reserve_seconds, SHORTEST) if self.run.budget_seconds else 0.0
 
     @property
     def stated(self) -> tuple[str, ...]:
-        """A line for each value that differs from the defaults, but for seeds and data folder."""
-        given = ("run.seed_init", "run.seed_data", "data.path")
+        """A line for each value that differs from the defaults, but for what a script may be told: its log states that of the run."""
+        given = (
+            "run.seed_init",
+            "run.seed_data",
+            "run.steps",
+            "run.budget_seconds",
+            "data.path",
+            "data.tokenizer",
+            "optim.embedding_lr",
+            "optim.scalar_lr",
+        )
         return tuple(f"{name}: {value}" for name, value in values_by_name(stated(self)) if name not in given)
 
     def __post_init__(self) -> None:

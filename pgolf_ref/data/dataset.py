@@ -36,21 +36,21 @@ class Dataset:
         return byte_table(self.tokenizer)
 
 
-def open_dataset(folder: Path, vocab_size: int) -> Dataset:
-    """The data in a folder; `vocab_size` is what its tokenizer must have, 0 for any.
+def open_dataset(folder: Path, vocab_size: int, tokenizer: str = "") -> Dataset:
+    """The data in a folder; `vocab_size` is what its tokenizer must have, 0 for any, and `tokenizer` where that lies if not there.
 
     UserError for what is missing or damaged, and for a validation split that is not that of the folder's edition.
     """
     if not folder.is_dir():
         raise UserError(f"no data folder {folder}: make one with `pgolf-train prepare --out {folder}` or name it with --data")
-    tokenizer_path = _tokenizer(folder)
-    tokenizer = load_tokenizer(tokenizer_path, vocab_size)
+    tokenizer_path = Path(tokenizer) if tokenizer else _tokenizer(folder)
+    known = load_tokenizer(tokenizer_path, vocab_size)
     validation = read_split(folder, "val")
     if len(validation) < 2:
         raise UserError(f"the validation split in {folder} has {len(validation)} tokens: nothing can be scored")
-    if int(validation.max()) >= tokenizer.vocab_size():
+    if int(validation.max()) >= known.vocab_size():
         raise UserError(
-            f"the validation split in {folder} has token {validation.max()}, beyond the {tokenizer.vocab_size()} of its tokenizer"
+            f"the validation split in {folder} has token {validation.max()}, beyond the {known.vocab_size()} of its tokenizer"
         )
     manifest = folder / MANIFEST
     name = str(read_json(manifest).get("name", folder.resolve().name)) if manifest.is_file() else folder.resolve().name
@@ -59,7 +59,7 @@ def open_dataset(folder: Path, vocab_size: int) -> Dataset:
         raise UserError(
             f"the sidecar in {folder} has {len(sidecar)} values for {len(validation)} validation tokens: prepare it again"
         )
-    dataset = Dataset(name, folder, tokenizer_path, tokenizer, len(shard_files(folder, "train")), validation, sidecar)
+    dataset = Dataset(name, folder, tokenizer_path, known, len(shard_files(folder, "train")), validation, sidecar)
     counted = dataset.byte_counts().bytes_between(validation, 1, len(validation))
     check_validation(folder, len(validation) - 1, counted, split_digest(validation))
     return dataset

@@ -67,7 +67,7 @@ def evaluate_artifact(path: Path, config: Config, world: World, tell: Callable[[
     with clock.phase("load") as loading:
         model = load_model(data, ACTIVATIONS[config.run.dtype]).to(world.device)
         config = dataclasses.replace(config, model=model.config)
-        dataset = open_dataset(Path(config.data.path), model.config.vocab_size)
+        dataset = open_dataset(Path(config.data.path), model.config.vocab_size, config.data.tokenizer)
         model.use_vocabulary(vocabulary(dataset.tokenizer))
         dtype, documents = ACTIVATIONS[config.run.dtype], config.model.attention.documents
         model.backend = chosen(config.run.attention, world.device.type, dtype, documents)

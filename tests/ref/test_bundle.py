@@ -4,8 +4,10 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -46,13 +48,16 @@ assert not [name for name in sys.modules if name.startswith("pgolf")]
 """
 
 
-def alone(script: str, folder: Path, *launcher: str) -> Path:
-    """Run a script in a folder of its own with what a submission may import; where its results lie."""
+def alone(script: str, folder: Path, *launcher: str, told: Mapping[str, str] | None = None) -> Path:
+    """Run a script in a folder of its own with what a submission may import; where its results lie.
+
+    With `told` it is told by its environment, and not by its command line.
+    """
     folder.mkdir()
     (folder / "train_gpt.py").write_bytes(encoded(script))
     (folder / "start.py").write_text(ALONE, encoding="utf-8")
-    arguments = ["train_gpt.py", "--seed", str(SEED), "--data", str(prepared()), "--out", "run"]
-    environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "OMP_NUM_THREADS": "1"}
+    arguments = ["train_gpt.py", *(() if told else ("--seed", str(SEED), "--data", str(prepared()), "--out", "run"))]
+    environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "OMP_NUM_THREADS": "1", **(told or {})}
     command = [sys.executable, *launcher, "start.py", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -84,6 +89,32 @@ def test_it_gives_what_the_package_gives(package: Path, tmp_path: Path, pack: bo
         assert (out / name).read_bytes() == (package / name).read_bytes()
     log = (out / log_name(SEED)).read_text(encoding="utf-8")
     assert log.startswith(script) and f"Code size: {len(encoded(script))} bytes" in log
+
+
+def test_the_environment_tells_a_cheap_run_and_the_log_says_so(tmp_path: Path) -> None:
+    """By the variables of the scripts of records; here the tokenizer lies elsewhere."""
+    data, tokenizer = tmp_path / "shards", tmp_path / "tokens.model"
+    shutil.copytree(prepared(), data)
+    (data / "tokenizer.model").rename(tokenizer)
+    told = {
+        "DATA_PATH": str(data),
+        "TOKENIZER_PATH": str(tokenizer),
+        "SEED": "11",
+        "ITERATIONS": "2",
+        "MAX_WALLCLOCK_SECONDS": "60",
+    }
+    out = alone(bundle(brisk()), tmp_path / "alone", told={**told, "TIED_EMBED_LR": "0.25", "SCALAR_LR": "0"})
+    log = (out / log_name(11)).read_text(encoding="utf-8").split(RULE, 2)[2]
+    for stated in (
+        f"tokenizer_path={tokenizer}\n",
+        f"shards pattern={data}/",
+        "iterations:2 ",
+        "max_wallclock_seconds:60.000",
+        "embed_lr:0.25 scalar_lr:0.0 seed:11\n",
+        "step:2/2 ",
+    ):
+        assert stated in log
+    assert "run.steps" not in log
 
 
 def test_two_ranks_give_what_the_package_gives(package: Path, tmp_path: Path) -> None:
