@@ -1,16 +1,13 @@
-"""Illegal twins of a bundle, as small edits of its text: each breaks one rule on the evaluation, and is caught with that one.
+"""Illegal twins of a bundle, as small edits of its text: each breaks a rule on the evaluation, and is caught with it (bench/twins.md).
 
 C107 is told by the README. Not among them: C100, which is for the dynamic witness alone.
 """
 
-import re
-import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from runs import brisk
+from twins import TWINS, Twin, edited, script_of, write
 
 from pgolf_check.audit import audit
 from pgolf_check.model import Severity, Status, Verdict, Witness
@@ -18,32 +15,17 @@ from pgolf_ref.bundle.program import bundle, readable
 from pgolf_ref.config import load_recipe
 from pgolf_ref.script import encoded
 
-TWINS = tomllib.loads(Path(__file__).with_name("bundle_twins.toml").read_text(encoding="utf-8"))["twin"]
-
-
-@cache
-def script_with(*overrides: str) -> str:
-    """Nearly all twins are of one script."""
-    return readable(brisk(*overrides))
-
-
-def edited(script: str, edits: list[dict[str, str]]) -> str:
-    for edit in edits:
-        script, count = re.subn(edit["find"], lambda _, put=edit["put"]: put, script, flags=re.MULTILINE)
-        assert count == 1, f"{edit['find']} fits in {count} places"
-    return script
-
 
 @pytest.mark.parametrize("twin", TWINS, ids=[twin["rule"] for twin in TWINS])
-def test_a_twin_is_caught_with_its_rule(tmp_path: Path, twin: dict[str, Any]) -> None:
-    changed = edited(script_with(*twin.get("overrides", ())), twin["edits"])
+def test_a_twin_is_caught_with_its_rule(tmp_path: Path, twin: Twin) -> None:
+    changed = edited(script_of(twin), twin["edits"])
     compile(changed, "train_gpt.py", "exec")
-    (tmp_path / "train_gpt.py").write_text(changed, encoding="utf-8")
-    (tmp_path / "README.md").write_text(twin["told"], encoding="utf-8")
+    write(twin, changed, tmp_path)
     report = audit(str(tmp_path), witnesses=(Witness(twin.get("witness", "static")),))
     found = {(judged.finding.rule, judged.severity) for judged in report.findings if judged.severity is not Severity.NOTE}
     of_code = {(rule, severity) for rule, severity in found if rule.startswith(("C", "D", "X"))}
-    assert of_code == {(twin["rule"], Severity(twin.get("severity", "block")))}
+    beside = {(rule, Severity.BLOCK) for rule in twin.get("beside", ())}
+    assert of_code == {(twin["rule"], Severity(twin.get("severity", "block")))} | beside
     assert found == of_code or twin.get("witness") == "paper", "a folder without logs and metadata is no submission"
 
 
@@ -53,7 +35,7 @@ PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "
 @pytest.mark.parametrize("pack", [True, False])
 def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> None:
     """A record stack with calibration and test-time training, packed; and adapters with phases between which the weights learn."""
-    script = bundle(load_recipe("sp8192"), pack=True) if pack else script_with(*PHASES)
+    script = bundle(load_recipe("sp8192"), pack=True) if pack else readable(brisk(*PHASES))
     (tmp_path / "train_gpt.py").write_bytes(encoded(script))
     (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
