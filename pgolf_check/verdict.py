@@ -140,11 +140,21 @@ def _answer(facts: Facts, page: RulePage, module: RuleModule | None, chosen: boo
     if facts.as_of is not None and page.since > facts.as_of:
         return not_applicable(page.code, f"in force from {page.since}, after the day that the reviewer named ({facts.as_of})")
     competent = facts.witnesses & set(page.witnesses)
-    if not competent:
-        return Answer(page.code, Status.NOT_RUN, reason="needs a witness that did not run: " + " or ".join(page.witnesses))
+    convicts = facts.witnesses & set(page.convicts)
+    not_run = Answer(page.code, Status.NOT_RUN, reason="needs a witness that did not run: " + " or ".join(page.witnesses))
+    if not competent and not convicts:
+        return not_run
     if module is None:
         return not_analysed(page.code, "this version of the checker has a page for the rule but no code")
-    if competent == {Witness.STATIC} and facts.static is None:
+    answer = _checked(facts, page, module, competent | convicts, failures)
+    if competent:
+        return answer
+    shown = [finding for finding in answer.findings if finding.witness in convicts]
+    return failed(page.code, shown) if shown else not_run
+
+
+def _checked(facts: Facts, page: RulePage, module: RuleModule, asked: frozenset[Witness], failures: list[str]) -> Answer:
+    if asked == {Witness.STATIC} and facts.static is None:
         return not_analysed(page.code, "the static witness gave no facts")
     try:
         return module.check(facts)

@@ -36,9 +36,10 @@ def check(facts: Facts) -> Answer:
     found = (*_renamed(facts), *_logged(facts), *_admitted(facts))
     if found:
         return failed(CODE, found)
-    if facts.static is None:
+    decided = decide(facts, CODE)
+    if facts.static is None and not decided.findings:
         return not_applicable(CODE, "no command renames data, no log trains on it, and the source was not analysed")
-    return decide(facts, CODE)
+    return decided
 
 
 def _renamed(facts: Facts) -> Iterator[Finding]:

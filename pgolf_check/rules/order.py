@@ -12,11 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from pgolf_check.model import Answer, Certainty, Event, Finding, Location, Severity, Step, Witness
 from pgolf_check.rules.answers import failed, not_analysed, passed
 from pgolf_check.rules.facts import Facts
 from pgolf_check.static.facts import StaticRun
+
+if TYPE_CHECKING:
+    from pgolf_check.dynamic.harness.trial import Trial
+    from pgolf_check.dynamic.trace.breaches import Traced
 
 UPDATE_VERBS = {
     "training": "the training of {state} uses these tokens",
@@ -126,9 +131,25 @@ def _seen(score: Event) -> bool:
     return any(overlap(update, score) for update in score.seen)
 
 
+def classify_traced(traced: Traced) -> str:
+    """The rule that a breach falls under which the trace of a run shows."""
+    if traced.repeated:
+        return "C302"
+    if traced.alone:
+        return "C103"
+    if traced.restated:
+        return "C402"
+    return "D101" if traced.update.text == "training" else "C301"
+
+
 def decide(facts: Facts, rule: str) -> Answer:
-    """The answer of one of the three rules."""
-    found = tuple(_finding(b) for b in breaches(facts) if b.rule == rule)
+    """The answer of one of these rules."""
+    trials = facts.dynamic.trials if facts.dynamic is not None else ()
+    traced = [(trial, each) for trial in trials for each in trial.breaches if classify_traced(each) == rule]
+    found = (
+        *(_finding(b) for b in breaches(facts) if b.rule == rule),
+        *dict.fromkeys(_traced_finding(rule, trial, each) for trial, each in traced),
+    )
     return failed(rule, found) if found else undecided(facts, rule)
 
 
@@ -162,6 +183,24 @@ def _finding(breach: Breach) -> Finding:
         (breach.update.location, breach.score.location),
         path(breach),
         _ceiling(breach),
+    )
+
+
+def _traced_finding(rule: str, trial: Trial, traced: Traced) -> Finding:
+    steps = (
+        Step(traced.update.location, UPDATE_VERBS[traced.update.text].format(state="parameters")),
+        *_beyond(traced.score.through, traced.update.through),
+        Step(traced.score.location, f"{traced.positions:,} of the same tokens are scored with them"),
+        report_step(traced.report),
+    )
+    told = MESSAGES[rule].format(state="the parameters")
+    return Finding(
+        rule,
+        Witness.DYNAMIC,
+        Certainty.PROVEN,
+        f"{told} (seen in a run: the {trial.probe} probe)",
+        (traced.update.location, traced.score.location),
+        (*traced.update.through, *steps),
     )
 
 

@@ -52,6 +52,8 @@ class RulePage:
     headings: Mapping[str, str]
     text: str
     """The Markdown below the front matter."""
+    convicts: tuple[Witness, ...] = ()
+    """Witnesses that can show a breach, but cannot decide that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def parse_page(name: str, content: str) -> RulePage:
         authority=tuple(Authority(a["url"], a["date"], a["what"]) for a in matter["authority"]),
         headings=dict(headings),
         text=text,
+        convicts=tuple(Witness(w) for w in matter.get("convicts", ())),
     )
 
 
@@ -122,9 +125,10 @@ def _matter_problems(name: str, matter: Mapping[str, Any]) -> list[str]:
         value = severities.get(profile) if isinstance(severities, dict) else None
         if value not in set(Severity):
             problems.append(f"severity.{profile} is {value!r}, expected one of " + ", ".join(Severity))
-    witnesses = matter.get("witnesses")
-    if not (isinstance(witnesses, list) and witnesses and set(witnesses) <= set(Witness)):
-        problems.append(f"witnesses is {witnesses!r}, expected a list of " + ", ".join(Witness))
+    for key in ("witnesses", "convicts"):
+        given = matter.get(key, [] if key == "convicts" else None)
+        if not (isinstance(given, list) and (given or key == "convicts") and set(given) <= set(Witness)):
+            problems.append(f"{key} is {given!r}, expected a list of " + ", ".join(Witness))
     if type(matter.get("from")) is not datetime.date:
         problems.append(f"from is {matter.get('from')!r}, expected a date such as 2026-03-18")
     return problems + _authority_problems(matter.get("authority"))

@@ -14,4 +14,5 @@ def run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> t
     """As the sandbox runs a command, at most two minutes."""
     own = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
     done = subprocess.run(command, cwd=folder, env={**own, **variables}, capture_output=True, text=True, timeout=120)
-    return trial.Ended(done.returncode, done.stdout, done.stderr)
+    traced = folder / trial.TRACE
+    return trial.Ended(done.returncode, done.stdout, done.stderr, traced.read_bytes() if traced.exists() else b"")

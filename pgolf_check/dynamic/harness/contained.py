@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pgolf_check.dynamic import sandbox
-from pgolf_check.dynamic.harness.trial import LAUNCHER, Ended
+from pgolf_check.dynamic.harness.trial import LAUNCHER, TRACE, Ended
 from pgolf_check.dynamic.sandbox import Ending, Job, Limits
 
 MIB = 1 << 20
 LOADED = 2.0
-NO_RESULTS = ".no-results"
-"""A folder that no script writes to: of what a run leaves, only what it printed is taken."""
+TRACED = 64 * MIB
+"""Bytes of a trace that are read."""
 
 
 class Contained:
@@ -37,8 +37,10 @@ class Contained:
         if wall < 1.0:
             return Ended(1, "", "no time is left for this run")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        limits = Limits(wall_s=wall, cpu_s=processor, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB)
-        job = Job(tuple(command), files, variables, limits, out=NO_RESULTS, visible=(LAUNCHER.parent,))
+        limits = Limits(
+            wall_s=wall, cpu_s=processor, memory_bytes=6144 * MIB, file_bytes=512 * MIB, output_bytes=8 * MIB, returned_bytes=TRACED
+        )
+        job = Job(tuple(command), files, variables, limits, out=TRACE.parent.as_posix(), visible=(LAUNCHER.parent,))
         outcome = sandbox.run(job, allow_weak=self.allow_weak)
         self.remaining -= outcome.cpu_s
         self.by_the_clock -= outcome.wall_s
@@ -47,4 +49,4 @@ class Contained:
         if outcome.ended is not Ending.EXITED:
             errors = f"{errors}\n{outcome.ended.value}"
         status = 137 if outcome.status is None else outcome.status
-        return Ended(status, outcome.stdout.decode("utf-8", "replace"), errors)
+        return Ended(status, outcome.stdout.decode("utf-8", "replace"), errors, outcome.results.get(TRACE.name, b""))

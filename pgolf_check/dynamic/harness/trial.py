@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
 from pgolf_check.dynamic.harness.configuration import BYTES_SPLIT, MOST_SCORINGS, Configuration, Probe, first_configuration
@@ -19,10 +19,14 @@ from pgolf_check.dynamic.harness.remedies import next_attempt
 from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES
 from pgolf_check.dynamic.harness.workspace import lay_out
 from pgolf_check.dynamic.judge import LOSS
+from pgolf_check.dynamic.trace.breaches import Traced, breaches
+from pgolf_check.dynamic.trace.claims import Statement
 from pgolf_check.model import Location
 from pgolf_check.submission.logs import read_log
 from pgolf_check.submission.model import FinalLine
 
+TRACE = PurePosixPath(".trace/events.jsonl")
+"""Where the stand-ins write what they see, in the folder of the run."""
 LAUNCHER = Path(__file__).parent / "shims" / "launch.py"
 INTERPRETER = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 LEAST_SCORED = 0.5
@@ -39,11 +43,12 @@ MOST_BYTES = 1.5 * PIECE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that ended: its exit status, and what it wrote to standard output and standard error."""
+    """A process that ended: its exit status, what it wrote to standard output and standard error, and the trace of it."""
 
     status: int
     output: str
     errors: str
+    trace: bytes = b""
 
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
@@ -69,6 +74,8 @@ class Trial:
     reasons: tuple[str, ...]
     cut_short: str = ""
     """Why a run that stated losses stopped before its end; later losses are then unknown."""
+    breaches: tuple[Traced, ...] = ()
+    """Where the trace shows that a stated loss is of tokens which had been learnt from before."""
 
     @property
     def evidence(self) -> Evidence | None:
@@ -93,7 +100,9 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
         ended = _run(script, files, configuration, run)
         stated = losses(ended.output, configuration)
         if stated:
-            found = Trial(probe, configuration, stated, tuple(reasons), _reason(ended) if ended.status else "")
+            cut_short = _reason(ended) if ended.status else ""
+            traced = breaches(ended.trace, statements(ended.output), configuration.layout.tokens, script)
+            found = Trial(probe, configuration, stated, tuple(reasons), cut_short, traced)
         if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
@@ -132,6 +141,14 @@ def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:
             most = others * (loss + half_a_digit + FLOAT32_EXCESS)
             found.append(Stated(final.location.line, loss, Evidence(scored / MOST_SCORINGS * (math.log(layout.alphabet) - most))))
     return tuple(found)
+
+
+def statements(output: str) -> tuple[Statement, ...]:
+    """The final lines that state a loss in enough digits to tell what it is the mean of."""
+    found = [
+        (final.text.strip(), match) for final in _finals(output) if (match := LOSS.search(final.text) or TERSE.search(final.text))
+    ]
+    return tuple(Statement(text, float(m[1]), 0.5 * 10.0 ** -len(m[2])) for text, m in found if len(m[2]) >= FEWEST_DIGITS)
 
 
 def _finals(output: str) -> list[FinalLine]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch._dynamo  # before torch.cuda is patched: it refuses to list one function twice
 import torch.distributed as dist
+import tracing  # type: ignore[import-not-found]  # a top-level module of the sandbox
 from torch.overrides import TorchFunctionMode
 
 EMBEDDING_STD = 0.02
@@ -21,11 +22,21 @@ ATTENTION_MODULES = ("flash_attn_interface", "flash_attn", "flash_attn.flash_att
 
 
 class OnCpu(TorchFunctionMode):
-    """Every device "cuda" in the arguments of a torch function is the CPU."""
+    """Every device "cuda" in the arguments of a torch function is the CPU; a trace, if there is one, follows the calls."""
+
+    def __init__(self, trace: Any = None) -> None:
+        super().__init__()
+        self._trace = trace
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = {key: on_cpu(value) for key, value in (kwargs or {}).items() if key not in ("pin_memory", "fused")}
-        return func(*map(on_cpu, args), **named)
+        placed = tuple(map(on_cpu, args))
+        if self._trace is None:
+            return func(*placed, **named)
+        known = self._trace.before(func, placed, named)
+        result = func(*placed, **named)
+        self._trace.after(func, placed, named, result, known)
+        return result
 
 
 def on_cpu(value: Any) -> Any:
@@ -43,9 +54,10 @@ def installed() -> Iterator[None]:
     _compilation()
     _processes()
     _kernels()
-    _threads()
     _embeddings()
-    with OnCpu():
+    trace = tracing.begin()
+    _threads(trace)
+    with OnCpu(trace):
         yield
 
 
@@ -58,12 +70,12 @@ def _embeddings() -> None:
     torch.nn.Embedding.reset_parameters = small  # type: ignore[method-assign]
 
 
-def _threads() -> None:
+def _threads(trace: Any) -> None:
     """A function mode holds for one thread alone."""
     start = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
 
     def on_cpu_too(self: threading.Thread) -> None:
-        with OnCpu():
+        with OnCpu(trace):
             start(self)
 
     threading.Thread._bootstrap_inner = on_cpu_too  # type: ignore[attr-defined]

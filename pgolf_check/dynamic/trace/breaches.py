@@ -1,0 +1,117 @@
+"""Where a traced run stated a loss of tokens that its parameters had learnt from before.
+
+Invariant: a breach is told only if the stated loss is the mean of located losses, in whichever way it can be one, and in each of these ways
+at least FEWEST of the counted losses come from parameters into which a step had carried the loss of the same position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgolf_check.dynamic.trace.claims import Counted, Statement, counted
+from pgolf_check.dynamic.trace.read import Lookup, Positions, Record, Stack, Update, read_trace
+from pgolf_check.model import Event, EventKind, Location, Region, Step
+
+STREAM = "validation"
+FEWEST = 64
+"""Positions that a breach is told for; fewer could be mistaken for others by their neighbours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A stated loss, a lookup that it counts, and the step before that which learnt from the same positions.
+
+    `repeated`: this place had looked the same positions up before that step; `restated`: an earlier stated loss counted them before
+    the step, and others after it; `alone`: the step trained one parameter, and that was trained on nothing but validation tokens.
+    """
+
+    report: Event
+    score: Event
+    update: Event
+    positions: int
+    repeated: bool
+    restated: bool
+    alone: bool
+
+
+def breaches(text: bytes, statements: Sequence[Statement], tokens: int, script: str) -> tuple[Traced, ...]:
+    """One for each stated loss that has any; `script` stands for code that was run from a text."""
+    if not text or not statements:
+        return ()
+    return tuple(_breaches(read_trace(text, tokens), statements, tokens, script))
+
+
+def _breaches(records: Sequence[Record], statements: Sequence[Statement], tokens: int, script: str) -> Iterator[Traced]:
+    earlier: list[Counted] = []
+    for statement in statements:
+        ways = counted(records, statement, tokens)
+        if ways and all(np.count_nonzero(way.seen) >= FEWEST for way in ways):
+            yield from _told(records, ways[0], earlier, script)
+        earlier += ways[:1]
+
+
+def _told(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], script: str) -> Iterator[Traced]:
+    """The breach by the lookup that counts most of the positions that had been seen."""
+    numbers, times = np.unique(way.lookups[way.seen], return_counts=True)
+    number = int(numbers[times.argmax()])
+    lookup = records[number]
+    positions = np.flatnonzero(way.seen & (way.lookups == number))
+    update = next(
+        (each for each in records[:number] if isinstance(each, Update) and np.isin(positions, each.positions).any()), None
+    )
+    if update is None or not isinstance(lookup, Lookup):
+        return
+    verb = "training" if update.training else "gradient"
+    step = _event(EventKind.UPDATE, update.order, update.stack, np.intersect1d(positions, update.positions), script, text=verb)
+    score = _event(EventKind.SCORE, lookup.order, lookup.stack, positions, script, seen=(step,))
+    yield Traced(
+        _event(EventKind.REPORT, way.printed.order, way.printed.stack, positions, script, scores=(score,), text=way.printed.text),
+        score,
+        step,
+        int(np.count_nonzero(way.seen)),
+        any(_same_before(each, lookup, update) for each in records[:number]),
+        any(_around(records, each, update.order, positions) for each in earlier),
+        update.fresh and update.parameters == 1,
+    )
+
+
+def _same_before(record: Record, lookup: Lookup, update: Update) -> bool:
+    same = isinstance(record, Lookup) and record.stack == lookup.stack and record.order < update.order
+    return same and isinstance(record, Lookup) and bool(np.isin(record.positions, update.positions).any())
+
+
+def _around(records: Sequence[Record], way: Counted, order: int, positions: Positions) -> bool:
+    """Whether a stated loss counts these positions as they were before a step, and others as they were after it."""
+    orders = np.array([record.order for record in records])[way.lookups[way.lookups >= 0]]
+    own = way.lookups[positions]
+    before = bool((own >= 0).any()) and all(records[each].order < order for each in np.unique(own[own >= 0]))
+    return before and bool((orders > order).any()) and not way.seen[positions].any()
+
+
+def _event(
+    kind: EventKind,
+    order: int,
+    stack: Stack,
+    positions: NDArray[np.int64],
+    script: str,
+    *,
+    seen: tuple[Event, ...] = (),
+    scores: tuple[Event, ...] = (),
+    text: str = "",
+) -> Event:
+    places = [Location(script if path.startswith("<") else path, line) for path, line in stack] or [Location(script)]
+    return Event(
+        kind,
+        order,
+        places[-1],
+        "parameters" if kind is EventKind.UPDATE else "",
+        (Region(STREAM, positions=frozenset(positions.tolist())),),
+        seen,
+        through=tuple(Step(place, "called here") for place in places[:-1]),
+        scores=scores,
+        text=text,
+    )

@@ -1,0 +1,105 @@
+"""Which traced losses a printed loss is the mean of.
+
+For every place that looks targets up, and for all together, the lookups since some earlier line are tried: all of them, the first of each
+position, the last, or the lowest. What is found by more than one of these ways is told with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgolf_check.dynamic.trace.read import Lookup, Printed, Record, Stack
+
+FLOAT32_MEAN = 3e-6
+"""The relative error of a mean that was taken in float32."""
+LEAST_SHARE = 0.5
+"""The share of a stream that a printed loss is taken to be of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A line that states a mean loss in nats, to within half a unit of its last digit."""
+
+    text: str
+    loss: float
+    half_a_digit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One way in which a printed loss is a mean: the index of the counted lookup of each position, -1 if none, and whether that had seen its target."""
+
+    printed: Printed
+    lookups: NDArray[np.int64]
+    seen: NDArray[np.bool_]
+
+
+def counted(records: Sequence[Record], statement: Statement, tokens: int) -> tuple[Counted, ...]:
+    """All ways in which the last line with this text states a mean of lookups before it; `lookups` index `records`."""
+    lines = [number for number, record in enumerate(records) if isinstance(record, Printed) and record.text == statement.text]
+    if not lines:
+        return ()
+    before = records[: lines[-1]]
+    printed = records[lines[-1]]
+    assert isinstance(printed, Printed)
+    places: dict[Stack | None, None] = {None: None}
+    places |= {record.stack: None for record in before if isinstance(record, Lookup)}
+    return tuple(found for place in places for found in _of_place(before, place, printed, statement, tokens))
+
+
+def _of_place(
+    before: Sequence[Record], place: Stack | None, printed: Printed, statement: Statement, tokens: int
+) -> Iterator[Counted]:
+    """The ways with the lookups of one place, or of all if None; those since the latest line come first, and end the search."""
+    sums = _Sums(tokens)
+    fresh = False
+    for number in range(len(before) - 1, -2, -1):
+        record = before[number] if number >= 0 else None
+        if isinstance(record, Lookup) and place in (None, record.stack):
+            sums.add(number, record)
+            fresh = True
+        elif fresh and (record is None or isinstance(record, Printed)):
+            fresh = False
+            found = [Counted(printed, lookups, seen) for lookups, seen in sums.with_mean(statement)]
+            if found:
+                yield from found
+                return
+
+
+class _Sums:
+    """Lookups taken up from the last to the first: for each position its first, last and lowest loss, and the sum of all."""
+
+    def __init__(self, tokens: int) -> None:
+        self._nats = {way: np.zeros(tokens) for way in ("first", "last", "lowest")}
+        self._at = {way: np.full(tokens, -1, dtype=np.int64) for way in self._nats}
+        self._seen = {way: np.zeros(tokens, dtype=bool) for way in (*self._nats, "all")}
+        self._total, self._count, self._tokens = 0.0, 0, tokens
+
+    def add(self, number: int, lookup: Lookup) -> None:
+        positions, nats, seen = lookup.positions[::-1], lookup.nats[::-1], lookup.seen[::-1]
+        self._total += float(nats.sum())
+        self._count += len(nats)
+        self._seen["all"][positions[seen]] = True
+        self._put("first", number, positions, nats, seen)
+        later = self._at["last"][positions] < 0
+        self._put("last", number, positions[later], nats[later], seen[later])
+        lower = (self._at["lowest"][positions] < 0) | (nats < self._nats["lowest"][positions])
+        self._put("lowest", number, positions[lower], nats[lower], seen[lower])
+
+    def _put(self, way: str, number: int, positions: NDArray[np.int64], nats: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
+        self._nats[way][positions], self._at[way][positions], self._seen[way][positions] = nats, number, seen
+
+    def with_mean(self, statement: Statement) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """The ways whose mean is the stated one."""
+        scored = self._at["first"] >= 0
+        if np.count_nonzero(scored) < LEAST_SHARE * self._tokens:
+            return
+        allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
+        means = {way: float(nats[scored].mean()) for way, nats in self._nats.items()} | {"all": self._total / self._count}
+        for way, mean in means.items():
+            if abs(mean - statement.loss) <= allowed:
+                yield self._at["first" if way == "all" else way].copy(), self._seen[way].copy()

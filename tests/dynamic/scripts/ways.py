@@ -1,0 +1,193 @@
+"""Evaluates a small model on the validation shard in the way that the environment names; legal ways and such that learn first."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+WINDOW, STRIDE, DIM = 64, 32, 16
+RATE = 0.05
+
+
+class Model(torch.nn.Module):
+    def __init__(self, vocab: int) -> None:
+        super().__init__()
+        self.embed = torch.nn.Embedding(vocab, DIM)
+        self.head = torch.nn.Linear(DIM, vocab)
+
+    def forward(self, tokens: Any) -> Any:
+        return self.head(self.embed(tokens)).float()
+
+
+def shard(split: str) -> Any:
+    path = next(Path(os.environ["DATA_PATH"]).glob(f"fineweb_{split}_*.bin"))
+    return torch.from_numpy(np.fromfile(path, dtype="<u2", offset=1024).astype(np.int64)).cuda()
+
+
+def windows(tokens: Any, stride: int = WINDOW) -> Iterator[tuple[Any, Any]]:
+    for start in range(0, len(tokens) - WINDOW, stride):
+        piece = tokens[start : start + WINDOW + 1]
+        yield piece[None, :-1], piece[None, 1:]
+
+
+def loss_of(model: Any, x: Any, y: Any) -> Any:
+    return F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+
+
+def train(model: Any, optimizer: Any, x: Any, y: Any) -> None:
+    optimizer.zero_grad()
+    loss_of(model, x, y).backward()
+    optimizer.step()
+
+
+def score(model: Any, x: Any, y: Any) -> float:
+    with torch.no_grad():
+        return float(loss_of(model, x, y))
+
+
+def tell(losses: list[float]) -> None:
+    mean = sum(losses) / len(losses)
+    print(f"final_int8_zlib_roundtrip_exact val_loss:{mean:.8f} val_bpb:{mean / 3:.8f}", flush=True)
+
+
+def score_first(model: Any, optimizer: Any, tokens: Any) -> None:
+    losses = []
+    for x, y in windows(tokens):
+        losses.append(score(model, x, y))
+        train(model, optimizer, x, y)
+    tell(losses)
+
+
+def train_first(model: Any, optimizer: Any, tokens: Any) -> None:
+    for x, y in windows(tokens):
+        train(model, optimizer, x, y)
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def through_a_file(model: Any, optimizer: Any, tokens: Any) -> None:
+    """Learns, and throws away what it learned: its weights are read back from before."""
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(model.state_dict(), f"{folder}/model.pt")
+        for x, y in windows(tokens):
+            train(model, optimizer, x, y)
+        model.load_state_dict(torch.load(f"{folder}/model.pt"))
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def a_copy_learns(model: Any, _: Any, tokens: Any) -> None:
+    other = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(other.parameters(), lr=RATE)
+    for x, y in windows(tokens):
+        train(other, optimizer, x, y)
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def a_copy_is_scored(model: Any, optimizer: Any, tokens: Any) -> None:
+    for x, y in windows(tokens):
+        train(model, optimizer, x, y)
+    other = copy.deepcopy(model)
+    tell([score(other, x, y) for x, y in windows(tokens)])
+
+
+def last_epoch(model: Any, optimizer: Any, tokens: Any) -> None:
+    for epoch in range(2):
+        losses = []
+        for x, y in windows(tokens):
+            optimizer.zero_grad()
+            loss = loss_of(model, x, y)
+            losses.append(loss.item())
+            loss.backward()
+            optimizer.step()
+        if epoch == 1:
+            tell(losses)
+
+
+def first_epoch(model: Any, optimizer: Any, tokens: Any) -> None:
+    losses = []
+    for epoch in range(2):
+        for x, y in windows(tokens):
+            optimizer.zero_grad()
+            loss = loss_of(model, x, y)
+            if epoch == 0:
+                losses.append(loss.item())
+            loss.backward()
+            optimizer.step()
+    tell(losses)
+
+
+def by_hand(model: Any, _: Any, tokens: Any) -> None:
+    for x, y in windows(tokens):
+        slopes = torch.autograd.grad(loss_of(model, x, y), list(model.parameters()))
+        for parameter, slope in zip(model.parameters(), slopes, strict=True):
+            parameter.data.add_(slope, alpha=-RATE)
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def a_bias_for_each_window(model: Any, _: Any, tokens: Any) -> None:
+    losses = []
+    for x, y in windows(tokens):
+        logits = model(x).detach()
+        bias = torch.zeros(logits.size(-1), requires_grad=True)
+        optimizer = torch.optim.SGD([bias], lr=RATE)
+        for _ in range(2):
+            optimizer.zero_grad()
+            F.cross_entropy((logits + bias).flatten(0, 1), y.flatten()).backward()
+            optimizer.step()
+        with torch.no_grad():
+            log_p = F.log_softmax(logits + bias, dim=-1)
+            losses.append(float(-log_p.gather(-1, y.unsqueeze(-1)).mean()))
+    tell(losses)
+
+
+def scored_again(model: Any, optimizer: Any, tokens: Any) -> None:
+    score_first(model, optimizer, tokens)
+    losses = [score(model, x, y) for x, y in windows(tokens)]
+    mean = sum(losses) / len(losses)
+    print(f"final_ttt_exact val_loss:{mean:.8f} val_bpb:{mean / 3:.8f}", flush=True)
+
+
+def sliding_score_first(model: Any, optimizer: Any, tokens: Any) -> None:
+    """Each window scores what is new in it, then trains on that alone."""
+    total, count = 0.0, 0
+    for number, (x, y) in enumerate(windows(tokens, STRIDE)):
+        fresh = 0 if number == 0 else WINDOW - STRIDE
+        with torch.no_grad():
+            nats = F.cross_entropy(model(x)[0], y[0], reduction="none")[fresh:]
+        total, count = total + float(nats.double().sum()), count + len(nats)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x)[0, fresh:], y[0, fresh:]).backward()
+        optimizer.step()
+    tell([total / count])
+
+
+WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
+    each.__name__: each
+    for each in (
+        score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand,
+        a_bias_for_each_window, scored_again, sliding_score_first,
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    torch.manual_seed(1337)
+    model: Any = Model(int(os.environ["VOCAB_SIZE"])).cuda()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
+    if os.environ.get("PRETRAINED", "1") == "1":
+        for x, y in windows(shard("train")[: 8 * WINDOW]):
+            optimizer.zero_grad()
+            loss_of(model, x, y).backward()
+            optimizer.step()
+    WAYS[os.environ["WAY"]](model, optimizer, shard("val"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The trace: targets are found by their neighbours, steps by what they write, and a stated loss by the losses that it is the mean of."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uncontained import run
+
+from pgolf_check.dynamic.harness import trial
+from pgolf_check.dynamic.harness.configuration import Probe, first_configuration
+from pgolf_check.dynamic.shard import Layout
+from pgolf_check.dynamic.trace.breaches import FEWEST, breaches
+from pgolf_check.dynamic.trace.claims import Statement, counted
+from pgolf_check.dynamic.trace.read import Lookup, Printed, Update, read_trace
+from pgolf_check.rules.order import classify_traced
+
+LAYOUT = Layout(tokens=1025, vocab=256)
+SCRIPT = (Path(__file__).parent / "scripts" / "ways.py").read_bytes()
+LEGAL = ("score_first", "first_epoch", "through_a_file", "a_copy_learns", "sliding_score_first")
+ILLEGAL = {
+    "train_first": "C301", "a_copy_is_scored": "C301", "by_hand": "C301", "last_epoch": "C302",
+    "a_bias_for_each_window": "C103", "scored_again": "C402",
+}  # fmt: skip
+
+
+def traced(**variables: str) -> trial.Trial:
+    first = first_configuration(Probe.TRAINING, LAYOUT)
+    first = replace(first, variables={**first.variables, **variables})
+    return trial.try_script("ways.py", {"ways.py": SCRIPT}, Probe.TRAINING, run, first)
+
+
+@pytest.mark.parametrize("way", LEGAL)
+def test_a_legal_way_shows_no_breach(way: str) -> None:
+    ran = traced(WAY=way)
+    assert ran.stated and not ran.breaches
+
+
+@pytest.mark.parametrize("way", ILLEGAL)
+def test_a_way_that_learns_first_is_told_with_its_rule_and_places(way: str) -> None:
+    (breach,) = traced(WAY=way).breaches
+    assert classify_traced(breach) == ILLEGAL[way]
+    lines = SCRIPT.decode().splitlines()
+    assert "cross_entropy" in lines[breach.score.location.line - 1] or "gather" in lines[breach.score.location.line - 1]
+    assert "step()" in lines[breach.update.location.line - 1] or "add_(" in lines[breach.update.location.line - 1]
+    assert breach.positions >= 1024 - 64 - 1
+    (region,) = breach.score.regions
+    assert region.positions is not None and breach.update.overlaps(breach.score)
+
+
+def test_what_was_trained_on_nothing_else_before_is_trained_on_validation_tokens() -> None:
+    (breach,) = traced(WAY="train_first", PRETRAINED="0").breaches
+    assert classify_traced(breach) == "D101"
+
+
+@pytest.fixture(scope="module")
+def tracing() -> Any:
+    path = Path(trial.LAUNCHER).with_name("tracing.py")
+    spec = importlib.util.spec_from_file_location("tracing", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), vocab=st.sampled_from((16, 300, 5000)), data=st.data())
+def test_positions_are_those_of_the_stream_or_unknown(tracing: Any, seed: int, vocab: int, data: st.DataObject) -> None:
+    tokens = np.random.default_rng(seed).integers(0, vocab, 600)
+    stream = tracing.Stream(tokens)
+    cuts = data.draw(st.lists(st.tuples(st.integers(0, 560), st.integers(1, 40)), min_size=1, max_size=6))
+    expected = np.concatenate([np.arange(start, start + length) for start, length in cuts])
+    found = stream.locate(tokens[expected])
+    known = found >= 0
+    assert (tokens[found[known]] == tokens[expected][known]).all()
+    for (_, length), part, truth in zip(
+        cuts, *(np.split(x, np.cumsum([n for _, n in cuts])[:-1]) for x in (found, expected)), strict=True
+    ):
+        if length >= stream.length:
+            assert (part == truth).mean() > 0.8
+
+
+def test_ignored_targets_and_those_of_other_shards_are_unknown(tracing: Any) -> None:
+    tokens = np.random.default_rng(1).integers(0, 1000, 2000)
+    stream = tracing.Stream(tokens)
+    targets = tokens[100:160].copy()
+    targets[30] = -100
+    found = stream.locate(targets)
+    assert found[30] == -1 and (np.delete(found, 30) == np.delete(np.arange(100, 160), 30)).all()
+    assert (stream.locate(np.random.default_rng(2).integers(0, 1000, 500)) == -1).all()
+
+
+@given(st.binary(max_size=400))
+def test_a_trace_that_is_none_tells_nothing(text: bytes) -> None:
+    assert isinstance(read_trace(text, 100), tuple)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(("kind", "order", "stack", "positions", "nats", "seen", "text", "parameters", "fresh", "training")),
+                inner,
+            )
+        ),
+        max_leaves=12,
+    ),
+    st.sampled_from(("score", "update", "print")),
+)
+def test_records_of_odd_shapes_are_left_out(value: Any, kind: str) -> None:
+    given_record = {
+        "order": 1,
+        "stack": [],
+        "positions": [[0, 1]],
+        "seen": [],
+        **(value if isinstance(value, dict) else {}),
+        "kind": kind,
+    }
+    for record in read_trace(json.dumps(given_record).encode(), 100):
+        assert not isinstance(record, Lookup | Update) or ((record.positions >= 0) & (record.positions < 100)).all()
+
+
+def lookup(order: int, positions: range, nats: np.ndarray, *, line: int = 1, seen: bool = False) -> Lookup:
+    return Lookup(order, (("a.py", line),), np.arange(positions.start, positions.stop), nats, np.full(len(positions), seen))
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32), stride=st.integers(10, 50), way=st.sampled_from(("first", "last", "lowest", "all")))
+def test_a_mean_is_recognised_in_whichever_way_it_was_taken(seed: int, stride: int, way: str) -> None:
+    draws = np.random.default_rng(seed)
+    records: list[Any] = [lookup(1, range(200), draws.uniform(5, 9, 200), line=7), Printed(2, (), "step:1 loss 3")]
+    kept: dict[int, list[float]] = {}
+    for order, start in enumerate(range(0, 150, stride), 3):
+        nats = draws.uniform(5, 9, 50)
+        records.append(lookup(order, range(start, start + 50), nats))
+        for position, value in zip(range(start, start + 50), nats, strict=True):
+            kept.setdefault(position, []).append(float(value))
+    choose = {"first": lambda x: [x[0]], "last": lambda x: [x[-1]], "lowest": lambda x: [min(x)], "all": list}[way]
+    mean = float(np.mean([value for each in kept.values() for value in choose(each)]))
+    records.append(Printed(99, (), f"final val_loss:{mean:.8f}"))
+    found = counted(records, Statement(f"final val_loss:{mean:.8f}", mean, 5e-9), 200)
+    assert found and all((each.lookups >= 0).sum() == len(kept) for each in found)
+    other = Statement(f"final val_loss:{mean:.8f}", mean + 1e-3, 5e-9)
+    assert counted(records, other, 200) == ()
+
+
+def test_nothing_is_told_of_a_loss_that_is_no_mean_of_what_was_seen() -> None:
+    def as_lines(loss: float) -> bytes:
+        nats = np.full(200, 4.0, dtype="<f4")
+        import base64
+
+        common = {"stack": [["a.py", 1]], "positions": [[0, 200]]}
+        score = {**common, "nats": base64.b64encode(nats.tobytes()).decode()}
+        records = [
+            {"kind": "score", "order": 1, **score, "seen": []},
+            {"kind": "update", "order": 2, **common, "parameters": 3, "fresh": False, "training": False},
+            {"kind": "score", "order": 3, **score, "seen": [[0, FEWEST]], "stack": [["a.py", 9]]},
+            {"kind": "print", "order": 4, "stack": [], "text": f"final val_loss:{loss:.8f}"},
+        ]
+        return "\n".join(map(json.dumps, records)).encode()
+
+    def told(loss: float) -> int:
+        return len(breaches(as_lines(loss), (Statement(f"final val_loss:{loss:.8f}", loss, 5e-9),), 200, "a.py"))
+
+    assert told(3.9) == 0
+    assert told(4.0) == 0, "the loss may as well be that of the lookup before the step"
