@@ -66,6 +66,16 @@ def test_clean_if_every_competent_rule_passed(answers: dict[str, object]) -> Non
     assert report.witnesses == (PAPER,)
 
 
+def test_a_witness_that_can_only_convict_does_so_and_decides_nothing(answers: dict[str, object]) -> None:
+    rules = book(page("B101"), dataclasses.replace(page("C301", witnesses=(STATIC,)), convicts=(PAPER,)))
+    assert status(judge(rules), "C301") is Status.NOT_RUN
+    answers["C301"] = failed("C301", [finding("C301", witness=STATIC)])
+    assert status(judge(rules), "C301") is Status.NOT_RUN, "not the finding of a witness that was not asked"
+    answers["C301"] = failed("C301", [finding("C301", witness=PAPER)])
+    report = judge(rules)
+    assert (report.verdict, status(report, "C301")) == (Verdict.ILLEGAL, Status.FAIL)
+
+
 def test_precedence_of_verdicts() -> None:
     parts = {
         Verdict.ILLEGAL: JudgedFinding(finding("C301"), "", Severity.BLOCK),

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pgolf_check.model import Answer, Certainty, Finding, Step, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.order import report_step, undecided
+from pgolf_check.rules.order import report_step, traced_findings, undecided
 from pgolf_check.static.facts import StaticRun
 
 CODE = "C401"
 
 
 def check(facts: Facts) -> Answer:
-    found = tuple(f for run in (facts.static.runs if facts.static is not None else ()) for f in _of_run(run))
+    runs = facts.static.runs if facts.static is not None else ()
+    found = (*(f for run in runs for f in _of_run(run)), *traced_findings(facts, CODE))
     return failed(CODE, found) if found else undecided(facts, CODE)
 
 

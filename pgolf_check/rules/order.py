@@ -133,6 +133,8 @@ def _seen(score: Event) -> bool:
 
 def classify_traced(traced: Traced) -> str:
     """The rule that a breach falls under which the trace of a run shows."""
+    if traced.chosen:
+        return "C401"
     if traced.repeated:
         return "C302"
     if traced.alone:
@@ -142,14 +144,17 @@ def classify_traced(traced: Traced) -> str:
     return "D101" if traced.update.text == "training" else "C301"
 
 
-def decide(facts: Facts, rule: str) -> Answer:
-    """The answer of one of these rules."""
+def traced_findings(facts: Facts, rule: str) -> tuple[Finding, ...]:
+    """What the traces of runs show of a rule, one finding for each pair of places."""
     trials = facts.dynamic.trials if facts.dynamic is not None else ()
     traced = [(trial, each) for trial in trials for each in trial.breaches if classify_traced(each) == rule]
-    found = (
-        *(_finding(b) for b in breaches(facts) if b.rule == rule),
-        *dict.fromkeys(_traced_finding(rule, trial, each) for trial, each in traced),
-    )
+    found = {(each.update.location, each.score.location): _traced_finding(rule, trial, each) for trial, each in reversed(traced)}
+    return tuple(reversed(found.values()))
+
+
+def decide(facts: Facts, rule: str) -> Answer:
+    """The answer of one of these rules."""
+    found = (*(_finding(b) for b in breaches(facts) if b.rule == rule), *traced_findings(facts, rule))
     return failed(rule, found) if found else undecided(facts, rule)
 
 
@@ -167,6 +172,7 @@ MESSAGES = {
     "C105": "rows are scored with the adapters of other rows ({state}), which have trained on tokens that were not scored before these",
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
+    "C401": "the lower of several scores of the same tokens is kept, the later ones of {state} that have seen them, and that is what is claimed",
     "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",
     "D104": "values computed from validation tokens before they are scored are written into the weights of the claimed score ({state})",
     "C402": "tokens that were scored before are scored again with {state}, which has seen them since, and that is what is claimed",

@@ -26,7 +26,7 @@ class Traced:
     """A stated loss, a lookup that it counts, and the step before that which learnt from the same positions.
 
     `repeated`: this place had looked the same positions up before that step; `restated`: an earlier stated loss counted them before
-    the step, and others after it; `alone`: the step trained one parameter, and that was trained on nothing but validation tokens.
+    the step, and others after it; `chosen`: the lowest of several losses are counted; `alone`: the step trained one parameter, and that was trained on nothing but validation tokens.
     """
 
     report: Event
@@ -35,6 +35,7 @@ class Traced:
     positions: int
     repeated: bool
     restated: bool
+    chosen: bool
     alone: bool
 
 
@@ -50,7 +51,7 @@ def _breaches(records: Sequence[Record], statements: Sequence[Statement], tokens
     for statement in statements:
         ways = counted(records, statement, tokens)
         if ways and all(np.count_nonzero(way.seen) >= FEWEST for way in ways):
-            yield from _told(records, ways[0], earlier, script)
+            yield from _told(records, ways[-1], earlier, script)
         earlier += ways[:1]
 
 
@@ -75,11 +76,13 @@ def _told(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], s
         int(np.count_nonzero(way.seen)),
         any(_same_before(each, lookup, update) for each in records[:number]),
         any(_around(records, each, update.order, positions) for each in earlier),
+        way.chosen,
         update.fresh and update.parameters == 1,
     )
 
 
 def _same_before(record: Record, lookup: Lookup, update: Update) -> bool:
+    """Whether the same place looked up, before the step, what the step learnt from."""
     same = isinstance(record, Lookup) and record.stack == lookup.stack and record.order < update.order
     return same and isinstance(record, Lookup) and bool(np.isin(record.positions, update.positions).any())
 

@@ -1,7 +1,7 @@
 """Which traced losses a printed loss is the mean of.
 
-For every place that looks targets up, and for all together, the lookups since some earlier line are tried: all of them, the first of each
-position, the last, or the lowest. What is found by more than one of these ways is told with all of them.
+For every place that looks targets up, or reads a part of what was looked up, and for all lookups together, those since some earlier line are
+tried: all of them, the first of each position, the last, or the lowest. What is found by more than one of these ways is told with all of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ LEAST_SHARE = 0.5
 """The share of a stream that a printed loss is taken to be of."""
 
 
+Place = tuple[Stack, Stack]
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A line that states a mean loss in nats, to within half a unit of its last digit."""
@@ -31,11 +34,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One way in which a printed loss is a mean: the index of the counted lookup of each position, -1 if none, and whether that had seen its target."""
+    """One way in which a printed loss is a mean: the index of the counted lookup of each position, -1 if none, and whether that had seen its target.
+
+    `chosen`: whether it is the mean of the lowest of several losses, and each of the other ways gives another mean.
+    """
 
     printed: Printed
     lookups: NDArray[np.int64]
     seen: NDArray[np.bool_]
+    chosen: bool = False
 
 
 def counted(records: Sequence[Record], statement: Statement, tokens: int) -> tuple[Counted, ...]:
@@ -46,25 +53,25 @@ def counted(records: Sequence[Record], statement: Statement, tokens: int) -> tup
     before = records[: lines[-1]]
     printed = records[lines[-1]]
     assert isinstance(printed, Printed)
-    places: dict[Stack | None, None] = {None: None}
-    places |= {record.stack: None for record in before if isinstance(record, Lookup)}
+    places: dict[Place | None, None] = {None: None}
+    places |= {(record.stack, record.read): None for record in before if isinstance(record, Lookup)}
     return tuple(found for place in places for found in _of_place(before, place, printed, statement, tokens))
 
 
 def _of_place(
-    before: Sequence[Record], place: Stack | None, printed: Printed, statement: Statement, tokens: int
+    before: Sequence[Record], place: Place | None, printed: Printed, statement: Statement, tokens: int
 ) -> Iterator[Counted]:
     """The ways with the lookups of one place, or of all if None; those since the latest line come first, and end the search."""
     sums = _Sums(tokens)
     fresh = False
     for number in range(len(before) - 1, -2, -1):
         record = before[number] if number >= 0 else None
-        if isinstance(record, Lookup) and place in (None, record.stack):
+        if isinstance(record, Lookup) and (not record.read if place is None else place == (record.stack, record.read)):
             sums.add(number, record)
             fresh = True
         elif fresh and (record is None or isinstance(record, Printed)):
             fresh = False
-            found = [Counted(printed, lookups, seen) for lookups, seen in sums.with_mean(statement)]
+            found = [Counted(printed, lookups, seen, chosen) for lookups, seen, chosen in sums.with_mean(statement)]
             if found:
                 yield from found
                 return
@@ -93,13 +100,13 @@ class _Sums:
     def _put(self, way: str, number: int, positions: NDArray[np.int64], nats: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
         self._nats[way][positions], self._at[way][positions], self._seen[way][positions] = nats, number, seen
 
-    def with_mean(self, statement: Statement) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
-        """The ways whose mean is the stated one."""
+    def with_mean(self, statement: Statement) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_], bool]]:
+        """The ways whose mean is the stated one: (counted lookups, whether these had seen their targets, whether they were chosen by their losses)."""
         scored = self._at["first"] >= 0
         if np.count_nonzero(scored) < LEAST_SHARE * self._tokens:
             return
         allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
         means = {way: float(nats[scored].mean()) for way, nats in self._nats.items()} | {"all": self._total / self._count}
-        for way, mean in means.items():
-            if abs(mean - statement.loss) <= allowed:
-                yield self._at["first" if way == "all" else way].copy(), self._seen[way].copy()
+        fitting = [way for way, mean in means.items() if abs(mean - statement.loss) <= allowed]
+        for way in fitting:
+            yield self._at["first" if way == "all" else way].copy(), self._seen[way].copy(), fitting == ["lowest"]

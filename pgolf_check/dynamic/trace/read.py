@@ -19,10 +19,14 @@ MOST_RECORDS, MOST_FRAMES = 200_000, 16
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Losses in nats of targets at positions of the stream; `seen` says which of them had been learnt from by what scored them."""
+    """Losses in nats of targets at positions of the stream; `seen` says which of them had been learnt from by what scored them.
+
+    `stack` is where they were looked up, and `read` where a part of them was read without a gradient; empty for all that were looked up.
+    """
 
     order: int
     stack: Stack
+    read: Stack
     positions: Positions
     nats: NDArray[np.float64]
     seen: NDArray[np.bool_]
@@ -73,7 +77,7 @@ def _records(text: bytes, tokens: int) -> Iterator[Record]:
 
 def _record(given: Any, tokens: int) -> Record:
     order = _integer(given["order"])
-    stack = tuple((str(path)[:500], _integer(line)) for path, line in given["stack"][:MOST_FRAMES])
+    stack = _stack(given["stack"])
     if given["kind"] == "print":
         return Printed(order, stack, str(given["text"]).strip())
     positions = _positions(given["positions"], tokens)
@@ -84,7 +88,14 @@ def _record(given: Any, tokens: int) -> Record:
     nats = np.frombuffer(base64.b64decode(given["nats"], validate=True), dtype="<f4").astype(np.float64)
     if nats.shape != positions.shape or not np.isfinite(nats).all():
         raise ValueError("losses that are no numbers, or not one for each position")
-    return Lookup(order, stack, positions, nats, np.isin(positions, _positions(given["seen"], tokens)))
+    place = _stack(given["lookup"])
+    return Lookup(
+        order, place, stack if given["part"] is True else (), positions, nats, np.isin(positions, _positions(given["seen"], tokens))
+    )
+
+
+def _stack(given: Any) -> Stack:
+    return tuple((str(path)[:500], _integer(line)) for path, line in given[:MOST_FRAMES])
 
 
 def _integer(value: Any) -> int:

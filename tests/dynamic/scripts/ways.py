@@ -168,11 +168,41 @@ def sliding_score_first(model: Any, optimizer: Any, tokens: Any) -> None:
     tell([total / count])
 
 
+def best_epoch(model: Any, optimizer: Any, tokens: Any) -> None:
+    lowest = torch.full((len(tokens),), 99.0)
+    for _ in range(2):
+        for number, (x, y) in enumerate(windows(tokens)):
+            with torch.no_grad():
+                nats = F.cross_entropy(model(x)[0], y[0], reduction="none")
+                place = slice(number * WINDOW, number * WINDOW + WINDOW)
+                lowest[place] = torch.minimum(lowest[place], nats)
+            train(model, optimizer, x, y)
+    tell([float(lowest[lowest < 99.0].mean())])
+
+
+def last_epoch_of_the_new_part(model: Any, optimizer: Any, tokens: Any) -> None:
+    """Windows overlap, and what is new in each is scored in the last epoch."""
+    total, count = 0.0, 0
+    for epoch in range(3):
+        for number, (x, y) in enumerate(windows(tokens, STRIDE)):
+            fresh = 0 if number == 0 else WINDOW - STRIDE
+            nats = F.cross_entropy(model(x)[0], y[0], reduction="none")
+            if epoch == 2:
+                with torch.no_grad():
+                    total += float(nats[fresh:].to(torch.float64).sum())
+                    count += len(nats) - fresh
+            optimizer.zero_grad()
+            nats[fresh:].mean().backward()
+            optimizer.step()
+    tell([total / count])
+
+
 WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
     each.__name__: each
     for each in (
         score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand,
-        a_bias_for_each_window, scored_again, sliding_score_first,
+        a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
+        last_epoch_of_the_new_part,
     )
 }  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 A target is known by its neighbours in the stream, which is random, so that a few of them occur in one place only. A storage is marked with
 the targets whose loss a backward pass carried into it; every operation that writes takes the marks of what it reads along. Each lookup of
-targets in logits is told with its losses and with those of its targets that its logits are marked with, each write that marks a
-parameter as an update, and each printed line that speaks of a score.
+targets in logits is told with its losses and with those of its targets that its logits are marked with; so are the parts of the losses that
+are read without a gradient, each write that marks a parameter, as an update, and each printed line that speaks of a score.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,12 @@ REPLACES = frozenset(("zero_", "fill_", "normal_", "uniform_", "copy_", "trunc_n
 """In-place operations after which nothing of the old values is left, if they fill a whole storage."""
 TARGETS = "pgolf targets"
 TENSOR = torch.Tensor
-LOSSES = {torch.nn.functional.cross_entropy: 1.0, torch.nn.functional.nll_loss: -1.0}
+LOSSES = (torch.nn.functional.cross_entropy, torch.nn.functional.nll_loss)
+COPIES = frozenset(("to", "float", "double", "clone", "contiguous", "cpu", "detach", "reshape", "flatten", "neg"))
+READS = frozenset(("to", "float", "double", "sum", "mean", "item", "tolist", "numpy"))
+PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "multiply"))
+KEPT = 16
+"""How many of the latest lookups are followed to the parts of their losses that are read."""
 GATHERS = (TENSOR.gather, torch.gather, TENSOR.take_along_dim, torch.take_along_dim)
 
 
@@ -106,6 +112,17 @@ def ranges(positions: np.ndarray) -> list[list[int]]:
     return [[int(part[0]), int(part[-1]) + 1] for part in np.split(positions, cuts)]
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Losses of targets, in the order of their storage, the places of these, and which of them the logits had seen."""
+
+    stack: list[tuple[str, int]]
+    places: np.ndarray
+    nats: np.ndarray
+    seen: np.ndarray
+    read: set[object] = field(default_factory=set)
+
+
 class Trace:
     """Follows the torch functions of one run, and writes what it sees."""
 
@@ -122,6 +139,7 @@ class Trace:
         self._reach = 0
         self._training: set[tuple[tuple[str, int], ...]] = set()  # where the backward passes are that learn from other tokens
         self._told: set[object] = set()
+        self._lookups: dict[int, Lookup] = {}  # by the storages of their losses
 
     # what is written
 
@@ -163,6 +181,8 @@ class Trace:
         if known is not None:
             self._backward(known, result)
             return
+        if self._lookups:
+            self._read(func, args, result)
         if self._marks:
             self._carry(func, args, kwargs, result)
         if func in LOSSES:
@@ -320,12 +340,78 @@ class Trace:
         if isinstance(result, TENSOR) and result.grad_fn is not None:
             kept: Any = result.grad_fn.metadata
             kept[TARGETS] = mask
+        flags = np.zeros(self._stream.size + 1, dtype=bool)
+        flags[of_mask(self.marks(logits) & mask, self._stream.size)] = True
+        lookup = Lookup(self._stack(), places, nats.astype("<f4"), flags[places])
+        self._score(lookup, known)
+        if isinstance(result, TENSOR) and result.numel() == len(places) > 1:
+            self._follow(result, lookup)
+
+    def _score(self, lookup: Lookup, which: np.ndarray, part: bool = False) -> None:
+        positions = lookup.places[which]
         self._tell(
             "score",
-            positions=ranges(places[known]),
-            nats=base64.b64encode(nats[known].astype("<f4").tobytes()).decode(),
-            seen=ranges(of_mask(self.marks(logits) & mask, self._stream.size)),
+            positions=ranges(positions),
+            nats=base64.b64encode(lookup.nats[which].tobytes()).decode(),
+            seen=ranges(positions[lookup.seen[which]]),
+            lookup=lookup.stack,
+            part=part,
         )
+
+    def _follow(self, losses: Any, lookup: Lookup) -> None:
+        if losses.is_contiguous() and losses.storage_offset() == 0:
+            self._lookups.pop(_storage(losses), None)
+            self._lookups[_storage(losses)] = lookup
+            while len(self._lookups) > KEPT:
+                del self._lookups[next(iter(self._lookups))]
+
+    def _read(self, func: Any, args: Any, result: Any) -> None:
+        """Tell the losses that a call without a gradient reads; follow copies of all of them."""
+        given = args[0] if args and isinstance(args[0], TENSOR) else None
+        lookup = self._lookups.get(_storage(given)) if given is not None else None
+        name = getattr(func, "__name__", "")
+        if lookup is not None and given is not None and not (given.requires_grad and torch.is_grad_enabled()):
+            part = self._part(name, args, lookup)
+            if part is not None:
+                self._told_part(lookup, part)
+        for each in _tensors(result):
+            if lookup is None or _storage(each) != _storage(given):
+                self._lookups.pop(_storage(each), None)
+        whole = lookup is not None and given is not None and given.numel() == len(lookup.places) and given.is_contiguous()
+        if whole and lookup is not None and name in COPIES and isinstance(result, TENSOR):
+            self._follow(result, lookup)
+
+    def _part(self, name: str, args: Any, lookup: Lookup) -> np.ndarray | None:
+        """The indices of the losses that a call reads."""
+        given, others = args[0], args[1:]
+        indices = _indices(given)
+        if indices.size and indices.max() >= len(lookup.places):
+            return None
+        chosen = others[0] if others and isinstance(others[0], TENSOR) and others[0].shape == given.shape else None
+        if chosen is not None and (name == "__getitem__" and chosen.dtype == torch.bool or name in PRODUCTS):
+            flags = chosen.detach().numpy()
+            if not np.isin(flags, (0, 1)).all():
+                return None
+            indices = indices[flags.astype(bool)]
+        elif name not in READS:
+            return None
+        flat: np.ndarray = indices.reshape(-1)
+        return flat
+
+    def _told_part(self, lookup: Lookup, part: np.ndarray) -> None:
+        key = (*self._stack()[-1:], len(part), int(part.sum()))
+        which = part[lookup.places[part] >= 0]
+        if key not in lookup.read and len(which):
+            lookup.read.add(key)
+            self._score(lookup, which, part=True)
+
+
+def _indices(view: Any) -> np.ndarray:
+    """Where the elements of a view lie in its storage."""
+    at = np.array(view.storage_offset())
+    for size, stride in zip(view.shape, view.stride(), strict=True):
+        at = at[..., None] + np.arange(size) * stride
+    return at
 
 
 def _nats(values: Any) -> Any:
