@@ -141,14 +141,14 @@ def classify_traced(traced: Traced) -> str:
         return "C103"
     if traced.restated:
         return "C402"
-    return "D101" if traced.update.text == "training" else "C301"
+    return "D101" if traced.update is not None and traced.update.text == "training" else "C301"
 
 
 def traced_findings(facts: Facts, rule: str) -> tuple[Finding, ...]:
     """What the traces of runs show of a rule, one finding for each pair of places."""
     trials = facts.dynamic.trials if facts.dynamic is not None else ()
     traced = [(trial, each) for trial in trials for each in trial.breaches if classify_traced(each) == rule]
-    found = {(each.update.location, each.score.location): _traced_finding(rule, trial, each) for trial, each in reversed(traced)}
+    found = {finding.locations: finding for finding in (_traced_finding(rule, *each) for each in reversed(traced))}
     return tuple(reversed(found.values()))
 
 
@@ -172,7 +172,7 @@ MESSAGES = {
     "C105": "rows are scored with the adapters of other rows ({state}), which have trained on tokens that were not scored before these",
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
-    "C401": "the lower of several scores of the same tokens is kept, the later ones of {state} that have seen them, and that is what is claimed",
+    "C401": "the lowest of several scores of the same tokens is kept, and that is what is claimed",
     "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",
     "D104": "values computed from validation tokens before they are scored are written into the weights of the claimed score ({state})",
     "C402": "tokens that were scored before are scored again with {state}, which has seen them since, and that is what is claimed",
@@ -193,21 +193,19 @@ def _finding(breach: Breach) -> Finding:
 
 
 def _traced_finding(rule: str, trial: Trial, traced: Traced) -> Finding:
+    update, score = traced.update, traced.score
+    learnt: tuple[Step, ...] = ()
+    if update is not None:
+        learnt = (*update.through, Step(update.location, UPDATE_VERBS[update.text].format(state="parameters")))
     steps = (
-        Step(traced.update.location, UPDATE_VERBS[traced.update.text].format(state="parameters")),
-        *_beyond(traced.score.through, traced.update.through),
-        Step(traced.score.location, f"{traced.positions:,} of the same tokens are scored with them"),
+        *learnt,
+        *_beyond(score.through, update.through if update is not None else ()),
+        Step(score.location, f"{traced.positions:,} of the same tokens are scored" + (" with them" if learnt else "")),
         report_step(traced.report),
     )
-    told = MESSAGES[rule].format(state="the parameters")
-    return Finding(
-        rule,
-        Witness.DYNAMIC,
-        Certainty.PROVEN,
-        f"{told} (seen in a run: the {trial.probe} probe)",
-        (traced.update.location, traced.score.location),
-        (*traced.update.through, *steps),
-    )
+    told = MESSAGES[rule].format(state="the parameters") + f" (seen in a run: the {trial.probe} probe)"
+    places = (*((update.location,) if update is not None else ()), score.location)
+    return Finding(rule, Witness.DYNAMIC, Certainty.PROVEN, told, places, steps)
 
 
 def _ceiling(breach: Breach) -> Severity:

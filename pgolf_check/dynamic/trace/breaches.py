@@ -1,7 +1,7 @@
 """Where a traced run stated a loss of tokens that its parameters had learnt from before.
 
-Invariant: a breach is told only if the stated loss is the mean of located losses, in whichever way it can be one, and in each of these ways
-at least FEWEST of the counted losses come from parameters into which a step had carried the loss of the same position.
+Invariant: a breach is told only if the stated loss is the mean of located losses, and in each of the ways in which it can be one at least FEWEST
+of the counted losses come from parameters into which a step had carried the loss of the same position, or the lowest are counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FEWEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A stated loss, a lookup that it counts, and the step before that which learnt from the same positions.
+    """A stated loss, a lookup that it counts, and the step before that which learnt from the same positions; None for chosen losses without.
 
     `repeated`: this place had looked the same positions up before that step; `restated`: an earlier stated loss counted them before
     the step, and others after it; `chosen`: the lowest of several losses are counted; `alone`: the step trained one parameter, and that was trained on nothing but validation tokens.
@@ -31,7 +31,7 @@ class Traced:
 
     report: Event
     score: Event
-    update: Event
+    update: Event | None
     positions: int
     repeated: bool
     restated: bool
@@ -51,26 +51,25 @@ def _breaches(records: Sequence[Record], statements: Sequence[Statement], tokens
     for statement in statements:
         ways = counted(records, statement, tokens)
         if ways and all(np.count_nonzero(way.seen) >= FEWEST for way in ways):
-            yield from _told(records, ways[-1], earlier, script)
+            yield from _learnt(records, ways[-1], earlier, script)
+        elif ways and all(way.chosen for way in ways):
+            yield _chosen(records, ways[-1], script)
         earlier += ways[:1]
 
 
-def _told(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], script: str) -> Iterator[Traced]:
+def _learnt(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], script: str) -> Iterator[Traced]:
     """The breach by the lookup that counts most of the positions that had been seen."""
-    numbers, times = np.unique(way.lookups[way.seen], return_counts=True)
-    number = int(numbers[times.argmax()])
+    number, positions = _most(way, way.seen)
     lookup = records[number]
-    positions = np.flatnonzero(way.seen & (way.lookups == number))
-    update = next(
-        (each for each in records[:number] if isinstance(each, Update) and np.isin(positions, each.positions).any()), None
-    )
+    before = (each for each in records[:number] if isinstance(each, Update))
+    update = next((each for each in before if np.isin(positions, each.positions).any()), None)
     if update is None or not isinstance(lookup, Lookup):
         return
     verb = "training" if update.training else "gradient"
     step = _event(EventKind.UPDATE, update.order, update.stack, np.intersect1d(positions, update.positions), script, text=verb)
-    score = _event(EventKind.SCORE, lookup.order, lookup.stack, positions, script, seen=(step,))
+    report, score = _stated(way, lookup, positions, script, (step,))
     yield Traced(
-        _event(EventKind.REPORT, way.printed.order, way.printed.stack, positions, script, scores=(score,), text=way.printed.text),
+        report,
         score,
         step,
         int(np.count_nonzero(way.seen)),
@@ -79,6 +78,29 @@ def _told(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], s
         way.chosen,
         update.fresh and update.parameters == 1,
     )
+
+
+def _chosen(records: Sequence[Record], way: Counted, script: str) -> Traced:
+    number, positions = _most(way, way.lookups >= 0)
+    lookup = records[number]
+    assert isinstance(lookup, Lookup)
+    report, score = _stated(way, lookup, positions, script, ())
+    return Traced(report, score, None, int(np.count_nonzero(way.lookups >= 0)), False, False, True, False)
+
+
+def _most(way: Counted, among: NDArray[np.bool_]) -> tuple[int, Positions]:
+    """(the record that most of the positions are counted from, these positions)"""
+    numbers, times = np.unique(way.lookups[among], return_counts=True)
+    number = int(numbers[times.argmax()])
+    return number, np.flatnonzero(among & (way.lookups == number))
+
+
+def _stated(way: Counted, lookup: Lookup, positions: Positions, script: str, seen: tuple[Event, ...]) -> tuple[Event, Event]:
+    """(the report, the score)"""
+    printed = way.printed
+    score = _event(EventKind.SCORE, lookup.order, lookup.stack, positions, script, seen=seen)
+    report = _event(EventKind.REPORT, printed.order, printed.stack, positions, script, scores=(score,), text=printed.text)
+    return report, score
 
 
 def _same_before(record: Record, lookup: Lookup, update: Update) -> bool:

@@ -1,6 +1,6 @@
 """Which traced losses a printed loss is the mean of.
 
-For every place that looks targets up, or reads a part of what was looked up, and for all lookups together, those since some earlier line are
+For every place that looks targets up, or reads losses that were looked up, and for all such places together, those since some earlier line are
 tried: all of them, the first of each position, the last, or the lowest. What is found by more than one of these ways is told with all of them.
 """
 
@@ -20,7 +20,16 @@ LEAST_SHARE = 0.5
 """The share of a stream that a printed loss is taken to be of."""
 
 
-Place = tuple[Stack, Stack]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where targets are looked up, or where looked-up losses are read; in any place if `stack` is None."""
+
+    reads: bool
+    stack: Stack | None
+
+    def has(self, lookup: Lookup) -> bool:
+        own = lookup.read if self.reads else lookup.stack
+        return bool(lookup.read) is self.reads and self.stack in (None, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +62,19 @@ def counted(records: Sequence[Record], statement: Statement, tokens: int) -> tup
     before = records[: lines[-1]]
     printed = records[lines[-1]]
     assert isinstance(printed, Printed)
-    places: dict[Place | None, None] = {None: None}
-    places |= {(record.stack, record.read): None for record in before if isinstance(record, Lookup)}
+    lookups = [record for record in before if isinstance(record, Lookup)]
+    own = (Place(bool(record.read), record.read or record.stack) for record in lookups)
+    places = dict.fromkeys((Place(False, None), Place(True, None), *own))
     return tuple(found for place in places for found in _of_place(before, place, printed, statement, tokens))
 
 
-def _of_place(
-    before: Sequence[Record], place: Place | None, printed: Printed, statement: Statement, tokens: int
-) -> Iterator[Counted]:
-    """The ways with the lookups of one place, or of all if None; those since the latest line come first, and end the search."""
+def _of_place(before: Sequence[Record], place: Place, printed: Printed, statement: Statement, tokens: int) -> Iterator[Counted]:
+    """The ways with the lookups of one place; those since the latest line come first, and end the search."""
     sums = _Sums(tokens)
     fresh = False
     for number in range(len(before) - 1, -2, -1):
         record = before[number] if number >= 0 else None
-        if isinstance(record, Lookup) and (not record.read if place is None else place == (record.stack, record.read)):
+        if isinstance(record, Lookup) and place.has(record):
             sums.add(number, record)
             fresh = True
         elif fresh and (record is None or isinstance(record, Printed)):

@@ -168,6 +168,34 @@ def sliding_score_first(model: Any, optimizer: Any, tokens: Any) -> None:
     tell([total / count])
 
 
+def a_file_is_scored(model: Any, optimizer: Any, tokens: Any) -> None:
+    """Learns, and scores what it learned, quantised and read back from files."""
+    for x, y in windows(tokens):
+        train(model, optimizer, x, y)
+    with tempfile.TemporaryDirectory() as folder:
+        rounded = {name: (value * 64).round().clamp(-127, 127).to(torch.int8) for name, value in model.state_dict().items()}
+        torch.save(rounded["embed.weight"], f"{folder}/model.pt")
+        np.savez(f"{folder}/rest.npz", **{name: value.numpy() for name, value in rounded.items()})
+        read = {name: torch.from_numpy(array) for name, array in np.load(f"{folder}/rest.npz").items()}
+        read["embed.weight"] = torch.load(f"{folder}/model.pt")
+    model.load_state_dict({name: value.float() / 64 for name, value in read.items()})
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def best_of_two_legal_passes(model: Any, _: Any, tokens: Any) -> None:
+    passes = []
+    for rate in (RATE, 4 * RATE):
+        other = copy.deepcopy(model)
+        optimizer = torch.optim.SGD(other.parameters(), lr=rate)
+        nats = []
+        for x, y in windows(tokens):
+            with torch.no_grad():
+                nats.append(F.cross_entropy(other(x)[0], y[0], reduction="none"))
+            train(other, optimizer, x, y)
+        passes.append(torch.cat(nats))
+    tell([float(torch.minimum(*passes).mean())])
+
+
 def best_epoch(model: Any, optimizer: Any, tokens: Any) -> None:
     lowest = torch.full((len(tokens),), 99.0)
     for _ in range(2):
@@ -202,6 +230,7 @@ WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
     for each in (
         score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand,
         a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
+        a_file_is_scored, best_of_two_legal_passes,
         last_epoch_of_the_new_part,
     )
 }  # fmt: skip

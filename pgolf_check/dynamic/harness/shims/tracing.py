@@ -9,6 +9,7 @@ are read without a gradient, each write that marks a parameter, as an update, an
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -32,6 +33,8 @@ REPLACES = frozenset(("zero_", "fill_", "normal_", "uniform_", "copy_", "trunc_n
 """In-place operations after which nothing of the old values is left, if they fill a whole storage."""
 TARGETS = "pgolf targets"
 TENSOR = torch.Tensor
+NUMPY = TENSOR.numpy
+"""The plain one: that of tensors is followed."""
 LOSSES = (torch.nn.functional.cross_entropy, torch.nn.functional.nll_loss)
 COPIES = frozenset(("to", "float", "double", "clone", "contiguous", "cpu", "detach", "reshape", "flatten", "neg"))
 READS = frozenset(("to", "float", "double", "sum", "mean", "item", "tolist", "numpy"))
@@ -139,6 +142,7 @@ class Trace:
         self._reach = 0
         self._training: set[tuple[tuple[str, int], ...]] = set()  # where the backward passes are that learn from other tokens
         self._told: set[object] = set()
+        self._outside: dict[bytes, int] = {}  # the marks of what left torch, by its content
         self._lookups: dict[int, Lookup] = {}  # by the storages of their losses
 
     # what is written
@@ -228,8 +232,17 @@ class Trace:
     def marks(self, tensor: Any) -> int:
         return self._marks.get(_storage(tensor), 0) if self._marks else 0
 
-    def unmark(self, tensor: Any) -> None:
-        self._mark(_storage(tensor), 0)
+    def left(self, tensor: Any) -> None:
+        """A tensor is written, or given to another library."""
+        mask = self.marks(tensor)
+        digest = _digest(tensor) if mask else None
+        if digest is not None:
+            self._outside[digest] = mask
+
+    def came(self, tensor: Any) -> None:
+        """A tensor was made from the outside; it lies where something else may have lain before."""
+        digest = _digest(tensor) if self._outside else None
+        self._mark(_storage(tensor), self._outside.get(digest, 0) if digest is not None else 0)
 
     def _mark(self, storage: int, mask: int) -> None:
         if mask:
@@ -329,11 +342,11 @@ class Trace:
         """Tell a lookup of at least a sequence of known targets."""
         if targets.numel() < self._stream.length:
             return
-        places = self._stream.locate(targets.detach().reshape(-1).numpy().astype(np.int64))
+        places = self._stream.locate(NUMPY(targets.detach().reshape(-1)).astype(np.int64))
         known = places >= 0
         if not known.any():
             return
-        nats = losses().detach().reshape(-1).float().numpy()
+        nats = NUMPY(losses().detach().reshape(-1).float())
         if nats.shape != places.shape:
             return
         mask = as_mask(places[known], self._stream.size)
@@ -389,7 +402,7 @@ class Trace:
             return None
         chosen = others[0] if others and isinstance(others[0], TENSOR) and others[0].shape == given.shape else None
         if chosen is not None and (name == "__getitem__" and chosen.dtype == torch.bool or name in PRODUCTS):
-            flags = chosen.detach().numpy()
+            flags = NUMPY(chosen.detach())
             if not np.isin(flags, (0, 1)).all():
                 return None
             indices = indices[flags.astype(bool)]
@@ -463,7 +476,7 @@ def begin() -> Trace | None:
         return None
     trace = Trace(stream, output.write, here)
     _follow_prints(trace)
-    _follow_loads(trace)
+    _follow_files(trace)
     return trace
 
 
@@ -487,14 +500,40 @@ def _followed(write: Callable[[str], int], trace: Trace) -> Callable[[str], int]
     return writes
 
 
-def _follow_loads(trace: Trace) -> None:
-    """What is loaded lies where something else may have lain before."""
-    plain = torch.load
+def _follow_files(trace: Trace) -> None:
+    """What leaves torch takes its marks along if it comes back bit-equal: by `save` and `load`, or as arrays."""
+    save, load = torch.save, torch.load
+    from_numpy = torch.from_numpy
+
+    def saves(thing: Any, *args: Any, **options: Any) -> Any:
+        for each in _tensors(thing):
+            trace.left(each)
+        return save(thing, *args, **options)
 
     def loads(*args: Any, **options: Any) -> Any:
-        found = plain(*args, **options)
+        found = load(*args, **options)
         for each in _tensors(found):
-            trace.unmark(each)
+            trace.came(each)
         return found
 
-    torch.load = loads
+    def as_array(self: Any, *args: Any, **options: Any) -> Any:
+        trace.left(self)
+        return NUMPY(self, *args, **options)
+
+    def of_array(array: Any) -> Any:
+        found = from_numpy(array)
+        trace.came(found)
+        return found
+
+    torch.save, torch.load, torch.from_numpy = saves, loads, of_array  # type: ignore[assignment]
+    TENSOR.numpy = as_array  # type: ignore[method-assign]
+
+
+def _digest(tensor: Any) -> bytes | None:
+    """Of the content of a tensor that is not the same throughout, whatever its type."""
+    try:
+        values = tensor.detach().contiguous().cpu().flatten()
+        raw = NUMPY(values.view(torch.uint8)).tobytes()
+    except (RuntimeError, TypeError):
+        return None
+    return hashlib.blake2b(raw, digest_size=16).digest() if len(set(raw[:4096])) > 2 else None
