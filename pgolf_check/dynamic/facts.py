@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgolf_check.dynamic.canary import Evidence, combined
 from pgolf_check.dynamic.harness.configuration import Probe
+from pgolf_check.dynamic.harness.flipping import Flipped
 from pgolf_check.dynamic.harness.remedies import ATTEMPTS
 from pgolf_check.dynamic.harness.trial import Trial
 
@@ -19,6 +20,8 @@ class DynamicFacts:
     trials: tuple[Trial, ...] = ()
     contained: str = ""
     stopped: str = ""
+    flipped: Flipped | None = None
+    """What other tokens at the end changed before them; None if that was not tried, or could not be told."""
 
     @property
     def ran(self) -> tuple[Trial, ...]:
@@ -35,6 +38,12 @@ class DynamicFacts:
         if not found:
             return None
         return Evidence(combined(found).log_e + math.log(len(found) / (ATTEMPTS * len(Probe))))
+
+    @property
+    def convicts(self) -> bool:
+        """Whether a breach is shown already: by the losses, or by a trace."""
+        shown = self.evidence is not None and self.evidence.convicts()
+        return shown or any(trial.breaches for trial in self.trials)
 
     @property
     def problem(self) -> str:

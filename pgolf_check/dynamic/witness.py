@@ -7,7 +7,8 @@ third shows hashed tables. Controls run once in a process before anything is jud
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 from pgolf_check.dynamic.facts import DynamicFacts
@@ -15,6 +16,7 @@ from pgolf_check.dynamic.harness.calibration import check_controls
 from pgolf_check.dynamic.harness.configuration import STREAM, Probe, colliding, first_configuration, for_probe, on_stream
 from pgolf_check.dynamic.harness.contained import Contained
 from pgolf_check.dynamic.harness.declared import NOTHING, Declared
+from pgolf_check.dynamic.harness.flipping import Flipped, flip
 from pgolf_check.dynamic.harness.trial import Trial, try_script
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.errors import UserError
@@ -48,9 +50,19 @@ def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: b
     for trial in _trials(submission, declared, run):
         trials.append(trial)
         found = DynamicFacts(submission.entry, tuple(trials), run.layers)
-        if found.problem or (found.evidence is not None and found.evidence.convicts()):
-            break
-    return found
+        if found.problem or found.convicts:
+            return found
+    return replace(found, flipped=_flipped(submission, trials, run))
+
+
+def _flipped(submission: Submission, trials: Sequence[Trial], run: Contained) -> Flipped | None:
+    """The flip of the first trial whose stated loss can be located; that of the evaluation, where the rates are lowest, comes last."""
+    files = inputs(submission)
+    for trial in sorted(trials, key=lambda trial: trial.probe is Probe.EVALUATION):
+        found = flip(submission.entry, files, trial.made, run) if trial.made is not None else None
+        if found is not None:
+            return found
+    return None
 
 
 def _trials(submission: Submission, declared: Declared, run: Contained) -> Iterator[Trial]:

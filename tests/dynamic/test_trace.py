@@ -18,6 +18,7 @@ from uncontained import run
 
 from pgolf_check.dynamic.harness import trial
 from pgolf_check.dynamic.harness.configuration import Probe, first_configuration
+from pgolf_check.dynamic.harness.flipping import flip
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.dynamic.trace.breaches import FEWEST, breaches
 from pgolf_check.dynamic.trace.claims import Statement, counted
@@ -63,6 +64,33 @@ def test_a_way_that_learns_first_is_told_with_its_rule_and_places(way: str) -> N
 def test_what_was_trained_on_nothing_else_before_is_trained_on_validation_tokens() -> None:
     (breach,) = traced(WAY="train_first", PRETRAINED="0").breaches
     assert classify_traced(breach) == "D101"
+
+
+@pytest.mark.parametrize(
+    ("way", "leaks"),
+    [
+        ("only_scored", False),
+        ("sliding_score_first", False),
+        ("first_epoch", False),
+        ("looks_ahead", True),
+        ("measures_the_split", True),
+    ],
+)
+def test_other_tokens_at_the_end_change_losses_before_them_only_where_these_look_ahead(way: str, leaks: bool) -> None:
+    ran = traced(WAY=way)
+    assert ran.made is not None and not ran.breaches
+    flipped = flip("ways.py", {"ways.py": SCRIPT}, ran.made, run)
+    assert flipped is not None and bool(flipped.changed) is leaks
+    assert 0.5 * LAYOUT.tokens < flipped.compared < 0.65 * LAYOUT.tokens
+    assert leaks is False or len(flipped.changed) == 1 or way == "measures_the_split"
+
+
+def test_losses_that_differ_between_equal_runs_are_no_change() -> None:
+    """A run whose losses are noise: the flip differs, and so do equal runs."""
+    ran = traced(WAY="only_scored", NOISE="1")
+    assert ran.made is not None
+    flipped = flip("ways.py", {"ways.py": SCRIPT}, ran.made, run)
+    assert flipped is not None and flipped.changed == ()
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,16 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
 from pgolf_check.dynamic.harness.configuration import BYTES_SPLIT, MOST_SCORINGS, Configuration, Probe, first_configuration
 from pgolf_check.dynamic.harness.remedies import next_attempt
 from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES
-from pgolf_check.dynamic.harness.workspace import lay_out
+from pgolf_check.dynamic.harness.workspace import fresh_shards, lay_out
 from pgolf_check.dynamic.judge import LOSS
+from pgolf_check.dynamic.shard import Tokens
 from pgolf_check.dynamic.trace.breaches import Traced, breaches
 from pgolf_check.dynamic.trace.claims import Statement
 from pgolf_check.model import Location
@@ -51,6 +52,15 @@ class Ended:
     trace: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A run: its configuration, the tokens of its shards, and its end."""
+
+    configuration: Configuration
+    shards: Mapping[str, Tokens]
+    ended: Ended
+
+
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
 """Runs a command in a folder with an environment, contained: (command, folder, variables). It sets PATH, HOME and TMPDIR itself."""
 
@@ -76,6 +86,8 @@ class Trial:
     """Why a run that stated losses stopped before its end; later losses are then unknown."""
     breaches: tuple[Traced, ...] = ()
     """Where the trace shows that a stated loss is of tokens which had been learnt from before."""
+    made: Made | None = field(default=None, repr=False)
+    """What was run, and what came of it, to run it again."""
 
     @property
     def evidence(self) -> Evidence | None:
@@ -97,12 +109,13 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
     configuration: Configuration | None = first or first_configuration(probe)
     while configuration is not None:
         tried.append(configuration)
-        ended = _run(script, files, configuration, run)
+        made = run_once(script, files, configuration, run, fresh_shards(configuration.layout, configuration.splits))
+        ended = made.ended
         stated = losses(ended.output, configuration)
         if stated:
             cut_short = _reason(ended) if ended.status else ""
             traced = breaches(ended.trace, statements(ended.output), configuration.layout.tokens, script)
-            found = Trial(probe, configuration, stated, tuple(reasons), cut_short, traced)
+            found = Trial(probe, configuration, stated, tuple(reasons), cut_short, traced, made)
         if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
@@ -114,11 +127,15 @@ def _convicts(trial: Trial) -> bool:
     return trial.evidence is not None and trial.evidence.convicts()
 
 
-def _run(script: str, files: Mapping[str, bytes], configuration: Configuration, run: Runner) -> Ended:
+def run_once(
+    script: str, files: Mapping[str, bytes], configuration: Configuration, run: Runner, shards: Mapping[str, Tokens]
+) -> Made:
+    """Run a script on these tokens."""
     with tempfile.TemporaryDirectory(prefix="pgolf-") as name:
         folder = Path(name)
-        lay_out(folder, files, configuration.layout, configuration.splits)
-        return run([sys.executable, "-s", str(LAUNCHER), script], folder, {**INTERPRETER, **configuration.variables})
+        lay_out(folder, files, configuration.layout, shards)
+        command = [sys.executable, "-s", str(LAUNCHER), script]
+        return Made(configuration, shards, run(command, folder, {**INTERPRETER, **configuration.variables}))
 
 
 def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:

@@ -6,13 +6,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pgolf_check.dynamic.harness.tokenizer import model_bytes
-from pgolf_check.dynamic.shard import Layout, make_canary
+from pgolf_check.dynamic.shard import Layout, Tokens, draw, fresh_seed, shard_bytes
+
+VALIDATION = "val"
 
 
-def lay_out(folder: Path, files: Mapping[str, bytes], layout: Layout, splits: Iterable[str] = ("train", "val")) -> None:
-    """Write the script's files, a shard of each split drawn anew, and the tokenizer; the notes stay outside the folder.
+def fresh_shards(layout: Layout, splits: Iterable[str] = ("train", VALIDATION)) -> dict[str, Tokens]:
+    """The tokens of a shard of each split, drawn anew."""
+    return {split: draw(layout, fresh_seed()) for split in splits}
 
-    Raises ValueError if a name of a file leads out of the folder, UserError if a shard cannot be written.
+
+def lay_out(folder: Path, files: Mapping[str, bytes], layout: Layout, shards: Mapping[str, Tokens]) -> None:
+    """Write the script's files, the shard of each split, and the tokenizer.
+
+    Raises ValueError if a name of a file leads out of the folder.
     """
     for name, content in files.items():
         path = (folder / name).resolve()
@@ -20,11 +27,10 @@ def lay_out(folder: Path, files: Mapping[str, bytes], layout: Layout, splits: It
             raise ValueError(f"{name}: this name leads out of the folder of the run")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    shards = folder / "data" / "datasets" / f"fineweb10B_sp{layout.vocab}"
-    for split in splits:
-        make_canary(shards / f"fineweb_{split}_000000.bin", layout)
-    for note in shards.glob("*.json"):
-        note.unlink()
+    place = folder / "data" / "datasets" / f"fineweb10B_sp{layout.vocab}"
+    place.mkdir(parents=True, exist_ok=True)
+    for split, tokens in shards.items():
+        (place / f"fineweb_{split}_000000.bin").write_bytes(shard_bytes(tokens))
     tokenizer = folder / "data" / "tokenizers" / f"fineweb_{layout.vocab}_bpe.model"
     tokenizer.parent.mkdir(parents=True, exist_ok=True)
     tokenizer.write_bytes(model_bytes(layout.vocab))

@@ -117,6 +117,11 @@ def _around(records: Sequence[Record], way: Counted, order: int, positions: Posi
     return before and bool((orders > order).any()) and not way.seen[positions].any()
 
 
+def places_of(stack: Stack, script: str) -> list[Location]:
+    """The lines of a stack, the outermost first; `script` stands for code that was run from a text."""
+    return [Location(script if path.startswith("<") else path, line) for path, line in stack] or [Location(script)]
+
+
 def _event(
     kind: EventKind,
     order: int,
@@ -128,7 +133,7 @@ def _event(
     scores: tuple[Event, ...] = (),
     text: str = "",
 ) -> Event:
-    places = [Location(script if path.startswith("<") else path, line) for path, line in stack] or [Location(script)]
+    places = places_of(stack, script)
     return Event(
         kind,
         order,

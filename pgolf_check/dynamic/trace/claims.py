@@ -45,9 +45,12 @@ class Statement:
 class Counted:
     """One way in which a printed loss is a mean: the index of the counted lookup of each position, -1 if none, and whether that had seen its target.
 
-    `chosen`: whether it is the mean of the lowest of several losses, and each of the other ways gives another mean.
+    `place` and `way` say which losses are counted; `chosen`: whether it is the mean of the lowest of several losses, and each of the other
+    ways gives another mean.
     """
 
+    place: Place
+    way: str
     printed: Printed
     lookups: NDArray[np.int64]
     seen: NDArray[np.bool_]
@@ -79,9 +82,9 @@ def _of_place(before: Sequence[Record], place: Place, printed: Printed, statemen
             fresh = True
         elif fresh and (record is None or isinstance(record, Printed)):
             fresh = False
-            found = [Counted(printed, lookups, seen, chosen) for lookups, seen, chosen in sums.with_mean(statement)]
-            if found:
-                yield from found
+            ways = sums.with_mean(statement)
+            yield from (Counted(place, way, printed, *sums.counted(way), ways == ["lowest"]) for way in ways)
+            if ways:
                 return
 
 
@@ -108,13 +111,29 @@ class _Sums:
     def _put(self, way: str, number: int, positions: NDArray[np.int64], nats: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
         self._nats[way][positions], self._at[way][positions], self._seen[way][positions] = nats, number, seen
 
-    def with_mean(self, statement: Statement) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_], bool]]:
-        """The ways whose mean is the stated one: (counted lookups, whether these had seen their targets, whether they were chosen by their losses)."""
+    def with_mean(self, statement: Statement) -> list[str]:
+        """The ways whose mean is the stated one."""
         scored = self._at["first"] >= 0
         if np.count_nonzero(scored) < LEAST_SHARE * self._tokens:
-            return
+            return []
         allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
         means = {way: float(nats[scored].mean()) for way, nats in self._nats.items()} | {"all": self._total / self._count}
-        fitting = [way for way, mean in means.items() if abs(mean - statement.loss) <= allowed]
-        for way in fitting:
-            yield self._at["first" if way == "all" else way].copy(), self._seen[way].copy(), fitting == ["lowest"]
+        return [way for way, mean in means.items() if abs(mean - statement.loss) <= allowed]
+
+    def counted(self, way: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(the counted lookup of each position, whether that had seen its target)"""
+        return self._at["first" if way == "all" else way].copy(), self._seen[way].copy()
+
+
+def in_order(records: Sequence[Record], way: Counted) -> tuple[list[int], dict[int, float]]:
+    """(the positions that a stated loss counts, in the order in which they were scored, their losses)"""
+    order: list[int] = []
+    nats: dict[int, float] = {}
+    for number in np.unique(way.lookups[way.lookups >= 0]):
+        lookup = records[number]
+        assert isinstance(lookup, Lookup)
+        for position, loss in zip(lookup.positions.tolist(), lookup.nats.tolist(), strict=True):
+            if way.lookups[position] == number and position not in nats:
+                order.append(position)
+                nats[position] = loss
+    return order, nats

@@ -225,19 +225,43 @@ def last_epoch_of_the_new_part(model: Any, optimizer: Any, tokens: Any) -> None:
     tell([total / count])
 
 
+def only_scored(model: Any, _: Any, tokens: Any) -> None:
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def looks_ahead(model: Any, _: Any, tokens: Any) -> None:
+    """The token behind the target has a share in the distribution."""
+    plain = model.embed.forward
+
+    def mixed(ids: Any) -> Any:
+        x = plain(ids)
+        return x + torch.cat([x[:, 2:], x[:, :2]], dim=1)
+
+    model.embed.forward = mixed
+    tell([score(model, x, y) for x, y in windows(tokens)])
+
+
+def measures_the_split(model: Any, _: Any, tokens: Any) -> None:
+    """A temperature that is computed from all tokens before any is scored."""
+    warmth = 1.0 + tokens.float().mean() / 1000.0
+    with torch.no_grad():
+        tell([float(F.cross_entropy(model(x).flatten(0, 1) / warmth, y.flatten())) for x, y in windows(tokens)])
+
+
 WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
     each.__name__: each
     for each in (
         score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand,
         a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
         a_file_is_scored, best_of_two_legal_passes,
+        only_scored, looks_ahead, measures_the_split,
         last_epoch_of_the_new_part,
     )
 }  # fmt: skip
 
 
 def main() -> None:
-    torch.manual_seed(1337)
+    torch.manual_seed(int.from_bytes(os.urandom(4)) if os.environ.get("NOISE") else 1337)
     model: Any = Model(int(os.environ["VOCAB_SIZE"])).cuda()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
     if os.environ.get("PRETRAINED", "1") == "1":

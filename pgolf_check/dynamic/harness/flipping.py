@@ -1,0 +1,126 @@
+"""Runs a script again on a stream that differs in the tokens which it scored last: the losses before them must be the same.
+
+What is compared are the losses that a stated one is the mean of, in the order of the run (see flip.py for the proof). A look at the token behind the target
+changes a single loss, the last one before those tokens; one at the target itself none. Nothing is told before both streams were run twice, so that what differs
+between equal runs is allowed for, and before a stream that differs from another place on has shown a change, too: once in some thousand runs
+a target is taken for that of another position, but hardly twice at the very places from which streams differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgolf_check.dynamic.flip import Change, changes, tolerance
+from pgolf_check.dynamic.harness.trial import Made, Runner, run_once, statements
+from pgolf_check.dynamic.harness.workspace import VALIDATION
+from pgolf_check.dynamic.shard import Tokens, draw, fresh_seed
+from pgolf_check.dynamic.trace.breaches import places_of
+from pgolf_check.dynamic.trace.claims import Counted, counted, in_order
+from pgolf_check.dynamic.trace.read import Lookup, Record, read_trace
+from pgolf_check.model import Location
+
+FIRST, SECOND = 0.6, 0.75
+"""The shares of the scored positions that keep their tokens, those that were scored first, in the first stream and in the second."""
+AROUND = 16
+"""Positions before and after the place from which streams differ that are scored together with it, if there is such a place."""
+LEAST_CHANGE = 1e-5
+"""Nats by which a loss must differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """What became of losses where tokens that are scored later were drawn anew: how many were compared, and those that changed.
+
+    `score` is where they were looked up, `text` the line that states them.
+    """
+
+    compared: int
+    changed: tuple[Change, ...]
+    score: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The losses that a line of a run states: their positions in the order of the run, and their values."""
+
+    records: Sequence[Record]
+    way: Counted
+    order: list[int]
+    nats: dict[int, float]
+
+
+def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Flipped | None:
+    """Run what was run with other tokens at the end; None if the losses of the runs cannot be told."""
+
+    def again(shards: Mapping[str, Tokens]) -> Made:
+        return run_once(script, files, made.configuration, run, shards)
+
+    base = _scores(made)
+    if base is None:
+        return None
+    end = _boundary(base, FIRST)
+    first = again(_drawn_anew(made, base.order[end:]))
+    found = _compared(base, _scores(first, base.way), end, LEAST_CHANGE)
+    if found:
+        pairs = ((base, _scores(again(made.shards), base.way)), (_scores(first, base.way), _scores(again(first.shards), base.way)))
+        allowed = max(_noise(*pair) for pair in pairs)
+        found = _compared(base, _scores(first, base.way), end, allowed)
+        if found:
+            other = _boundary(base, SECOND)
+            second = _scores(again(_drawn_anew(made, base.order[other:])), base.way)
+            found = found if _compared(base, second, other, allowed) else []
+    if found is None:
+        return None
+    lookup = base.records[int(base.way.lookups[base.order[0]])]
+    assert isinstance(lookup, Lookup)
+    return Flipped(end, tuple(found), places_of(lookup.stack, script)[-1], base.way.printed.text)
+
+
+def _boundary(base: _Scores, share: float) -> int:
+    """A place in the order of the run, near a share of it, around which the positions of one row are scored together."""
+    wanted = int(share * len(base.order))
+    for end in range(wanted, len(base.order) - AROUND):
+        near = base.order[end - AROUND : end + AROUND]
+        if near[-1] - near[0] == len(near) - 1 and len(set(base.way.lookups[near].tolist())) == 1:
+            return end
+    return wanted
+
+
+def _noise(first: _Scores | None, second: _Scores | None) -> float:
+    """The difference between equal runs; infinite if one of them cannot be told."""
+    return tolerance(first.nats, second.nats, LEAST_CHANGE) if first is not None and second is not None else math.inf
+
+
+def _scores(made: Made, like: Counted | None = None) -> _Scores | None:
+    """Of the last line that states a mean of located losses; in the same way as in another run, if one is given."""
+    tokens = made.configuration.layout.tokens
+    records = read_trace(made.ended.trace, tokens)
+    for statement in reversed(statements(made.ended.output)):
+        for way in counted(records, statement, tokens):
+            if like is None or (way.place, way.way) == (like.place, like.way):
+                return _Scores(records, way, *in_order(records, way))
+    return None
+
+
+def _drawn_anew(made: Made, flipped: Sequence[int]) -> dict[str, Tokens]:
+    """The shards with other random tokens at some positions of the validation split; where documents begin stays."""
+    layout = made.configuration.layout
+    tokens = made.shards[VALIDATION].copy()
+    places = np.array(flipped)
+    tokens[places] = draw(layout, fresh_seed())[places]
+    return {**made.shards, VALIDATION: tokens}
+
+
+def _compared(base: _Scores, other: _Scores | None, end: int, allowed: float) -> list[Change] | None:
+    """The changes among the positions before `end` that both runs tell; None if the other tells none."""
+    if other is None:
+        return None
+    common = base.nats.keys() & other.nats.keys()
+    orders = [[position for position in each.order if position in common] for each in (base, other)]
+    flipped = common.intersection(base.order[end:])
+    return changes(orders[0], base.nats, orders[1], other.nats, flipped, allowed) if flipped else None
