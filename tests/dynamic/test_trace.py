@@ -70,6 +70,7 @@ def test_what_was_trained_on_nothing_else_before_is_trained_on_validation_tokens
     ("way", "leaks"),
     [
         ("only_scored", False),
+        ("rows_by_documents", False),
         ("sliding_score_first", False),
         ("first_epoch", False),
         ("looks_ahead", True),

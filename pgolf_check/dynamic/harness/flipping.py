@@ -1,9 +1,9 @@
 """Runs a script again on a stream that differs in the tokens which it scored last: the losses before them must be the same.
 
-What is compared are the losses that a stated one is the mean of, in the order of the run (see flip.py for the proof). A look at the token behind the target
-changes a single loss, the last one before those tokens; one at the target itself none. Nothing is told before both streams were run twice, so that what differs
-between equal runs is allowed for, and before a stream that differs from another place on has shown a change, too: once in some thousand runs
-a target is taken for that of another position, but hardly twice at the very places from which streams differ.
+What is compared are the losses that a stated one is the mean of, in the order of the run (see flip.py for the proof). A look at the token
+behind the target changes a single loss, the last one before those tokens; one at the target itself none. Nothing is told before both streams
+were run twice, so that what differs between equal runs is allowed for, and before a third stream has shown other losses than both at the same
+positions: once in some thousand runs a target is taken for that of another position, but hardly at one position in all three.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgolf_check.dynamic.flip import Change, changes, tolerance
+from pgolf_check.dynamic.harness.tokenizer import FIRST as FIRST_PIECES
 from pgolf_check.dynamic.harness.trial import Made, Runner, run_once, statements
 from pgolf_check.dynamic.harness.workspace import VALIDATION
-from pgolf_check.dynamic.shard import Tokens, draw, fresh_seed
+from pgolf_check.dynamic.shard import Tokens, fresh_seed
 from pgolf_check.dynamic.trace.breaches import places_of
 from pgolf_check.dynamic.trace.claims import Counted, counted, in_order
 from pgolf_check.dynamic.trace.read import Lookup, Record, read_trace
 from pgolf_check.model import Location
 
-FIRST, SECOND = 0.6, 0.75
-"""The shares of the scored positions that keep their tokens, those that were scored first, in the first stream and in the second."""
+FIRST = 0.6
+"""The share of the scored positions that keep their tokens: those that were scored first."""
 AROUND = 16
 """Positions before and after the place from which streams differ that are scored together with it, if there is such a place."""
 LEAST_CHANGE = 1e-5
@@ -63,17 +64,15 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     base = _scores(made)
     if base is None:
         return None
-    end = _boundary(base, FIRST)
+    end = _boundary(base)
     first = again(_drawn_anew(made, base.order[end:]))
-    found = _compared(base, _scores(first, base.way), end, LEAST_CHANGE)
+    other = _scores(first, base.way)
+    found = _compared(base, other, end, LEAST_CHANGE)
     if found:
-        pairs = ((base, _scores(again(made.shards), base.way)), (_scores(first, base.way), _scores(again(first.shards), base.way)))
-        allowed = max(_noise(*pair) for pair in pairs)
-        found = _compared(base, _scores(first, base.way), end, allowed)
-        if found:
-            other = _boundary(base, SECOND)
-            second = _scores(again(_drawn_anew(made, base.order[other:])), base.way)
-            found = found if _compared(base, second, other, allowed) else []
+        third = _scores(again(_drawn_anew(made, base.order[end:])), base.way)
+        equal = ((base, _scores(again(made.shards), base.way)), (other, _scores(again(first.shards), base.way)))
+        allowed = max(_noise(*pair) for pair in equal)
+        found = _in_all([_compared(a, b, end, allowed) for a, b in ((base, other), (base, third), (other, third))])
     if found is None:
         return None
     lookup = base.records[int(base.way.lookups[base.order[0]])]
@@ -81,9 +80,15 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     return Flipped(end, tuple(found), places_of(lookup.stack, script)[-1], base.way.printed.text)
 
 
-def _boundary(base: _Scores, share: float) -> int:
-    """A place in the order of the run, near a share of it, around which the positions of one row are scored together."""
-    wanted = int(share * len(base.order))
+def _in_all(changed: Sequence[list[Change] | None]) -> list[Change]:
+    """The changes of the first comparison at positions that all of them tell."""
+    positions = [{change.position for change in each or ()} for each in changed]
+    return [change for change in changed[0] or () if change.position in set.intersection(*positions)]
+
+
+def _boundary(base: _Scores) -> int:
+    """A place in the order of the run around which the positions of one row are scored together."""
+    wanted = int(FIRST * len(base.order))
     for end in range(wanted, len(base.order) - AROUND):
         near = base.order[end - AROUND : end + AROUND]
         if near[-1] - near[0] == len(near) - 1 and len(set(base.way.lookups[near].tolist())) == 1:
@@ -108,17 +113,21 @@ def _scores(made: Made, like: Counted | None = None) -> _Scores | None:
 
 
 def _drawn_anew(made: Made, flipped: Sequence[int]) -> dict[str, Tokens]:
-    """The shards with other random tokens at some positions of the validation split; where documents begin stays."""
-    layout = made.configuration.layout
+    """The shards with other random words at some positions of the validation split.
+
+    Control pieces stay where they are, and none is added: where documents begin and end may decide in which rows they are scored.
+    """
     tokens = made.shards[VALIDATION].copy()
     places = np.array(flipped)
-    tokens[places] = draw(layout, fresh_seed())[places]
+    words = tokens[tokens >= len(FIRST_PIECES)]
+    anew = np.random.default_rng(fresh_seed()).choice(words, len(places))
+    tokens[places] = np.where(tokens[places] >= len(FIRST_PIECES), anew, tokens[places])
     return {**made.shards, VALIDATION: tokens}
 
 
-def _compared(base: _Scores, other: _Scores | None, end: int, allowed: float) -> list[Change] | None:
-    """The changes among the positions before `end` that both runs tell; None if the other tells none."""
-    if other is None:
+def _compared(base: _Scores | None, other: _Scores | None, end: int, allowed: float) -> list[Change] | None:
+    """The changes among the positions before `end` that both runs tell; None if one of them tells none."""
+    if base is None or other is None:
         return None
     common = base.nats.keys() & other.nats.keys()
     orders = [[position for position in each.order if position in common] for each in (base, other)]

@@ -241,6 +241,17 @@ def looks_ahead(model: Any, _: Any, tokens: Any) -> None:
     tell([score(model, x, y) for x, y in windows(tokens)])
 
 
+def rows_by_documents(model: Any, _: Any, tokens: Any) -> None:
+    """Documents of more tokens first: where they end decides the order and the rows."""
+    starts = [0, *(tokens == 1).nonzero().flatten().tolist(), len(tokens)]
+    documents = [tokens[a:b] for a, b in zip(starts, starts[1:], strict=False) if b - a > 1]
+    total = 0.0
+    for piece in sorted(documents, key=len, reverse=True):
+        total += score(model, piece[None, :-1], piece[None, 1:]) * (len(piece) - 1)
+        model.head.bias.data.mul_(1.0 + 1e-3 * len(piece))
+    tell([total / sum(len(piece) - 1 for piece in documents)])
+
+
 def measures_the_split(model: Any, _: Any, tokens: Any) -> None:
     """A temperature that is computed from all tokens before any is scored."""
     warmth = 1.0 + tokens.float().mean() / 1000.0
@@ -254,7 +265,7 @@ WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
         score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand,
         a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
         a_file_is_scored, best_of_two_legal_passes,
-        only_scored, looks_ahead, measures_the_split,
+        only_scored, rows_by_documents, looks_ahead, measures_the_split,
         last_epoch_of_the_new_part,
     )
 }  # fmt: skip
