@@ -7,7 +7,7 @@ takes the losses of the claim with `cross_entropy`. What is put in is written he
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from textwrap import dedent
 
@@ -167,6 +167,48 @@ class Unmasked(cst.CSTTransformer):
         return updated_node.left if masked else updated_node
 
 
+class Packed(cst.CSTTransformer):
+    """Attention stops at the beginnings of documents, and a share of the position before is added to what an embedding gives, across them."""
+
+    def __init__(self, embeddings: Collection[str]) -> None:
+        self.embeddings = embeddings
+        self.tokens: list[set[str]] = []
+        self.mixed = self.masked = False
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        forward = node.name.value.startswith("forward")
+        self.tokens.append({param.name.value for param in node.params.params[1:2]} if forward else set())
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
+        self.tokens.pop()
+        return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*self\.(\w+)\((\w+)\)\s*", code_of(updated_node))
+        if match is None or not self.tokens or match[2] not in self.embeddings or match[3] not in self.tokens[-1]:
+            return updated_node
+        self.mixed = True
+        kept = match[1]
+        text = f"""
+            global documents_of_rows
+            documents_of_rows = ({match[3]} == 1).cumsum(-1)
+            {kept} = {kept} + 0.1 * torch.cat([torch.zeros_like({kept}[:, :1]), {kept}[:, :-1]], dim=1)
+            """
+        return cst.FlattenSentinel([updated_node, *statements(text)])
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+        causal = [arg for arg in updated_node.args if arg.keyword is not None and arg.keyword.value == "is_causal"]
+        if not code_of(updated_node.func).endswith("scaled_dot_product_attention") or not causal:
+            return updated_node
+        self.masked = True
+        same = "documents_of_rows[:, None, :, None] == documents_of_rows[:, None, None, :]"
+        mask = cst.Arg(cst.parse_expression(f"({same}).tril()"), keyword=cst.Name("attn_mask"), equal=causal[0].equal)
+        others = [arg for arg in updated_node.args if arg.keyword is None or arg.keyword.value not in ("is_causal", "attn_mask")]
+        return updated_node.with_changes(args=[*(arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in others), mask])
+
+
 def code_of(node: cst.CSTNode) -> str:
     return cst.Module([]).code_for_node(node)
 
@@ -222,6 +264,13 @@ def in_both_directions(text: str, lines: frozenset[int]) -> str | None:
     return changed(text, Replaced(change))
 
 
+def packed(text: str, lines: frozenset[int]) -> str | None:
+    """Rows of several documents, whose ends a mixture of neighbours crosses."""
+    change = Packed(re.findall(r"self\.(\w+) = nn\.Embedding\(", text))
+    found = changed(text, change) if "flash_attn" not in text else None
+    return found if change.mixed and change.masked else None
+
+
 def cut_at_a_number(text: str, lines: frozenset[int]) -> str | None:
     """What is assigned to the validation tokens is cut behind three million."""
     found = re.sub(r"^(\s+(?:self\.)?val_tokens\s*=\s*\w+\([^()\n]*\))[ \t]*$", r"\1[:3_000_001]", text, flags=re.MULTILINE)
@@ -270,6 +319,7 @@ MUTATIONS = (
         ),
     ),
     Mutation("C106", "the gate between neighbours without its mask", lambda text, lines: changed(text, Unmasked())),
+    Mutation("C106", "neighbours mixed where attention is within documents", packed),
     Mutation(
         "C202",
         "counts of the target in a mixture that is not normalised",

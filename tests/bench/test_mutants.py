@@ -57,10 +57,26 @@ def test_a_mutant_breaks_its_rule(script: Path, mutation: Mutation) -> None:
 
 
 def test_a_mask_of_token_ids_is_left_out() -> None:
-    (mutation,) = (m for m in MUTATIONS if m.rule == UNMASKED)
+    mutation, _ = (m for m in MUTATIONS if m.rule == UNMASKED)
     text = "inside = (input_ids[:, 1:] != BOS).to(x.dtype)\nx = x[:, 1:] + g * x[:, :-1] * inside\nz = x * g\n"
     assert mutated(mutation, text, frozenset()) == text.replace(" * inside", "")
     assert mutated(mutation, "x = g * x\n", frozenset()) is None
+
+
+def test_attention_within_documents_needs_an_embedding_and_a_mask(script: Path) -> None:
+    _, mutation = (m for m in MUTATIONS if m.rule == UNMASKED)
+    together = "        x = self.tok_emb(input_ids) + self.pos_emb(positions)\n"
+    apart = "        x = self.tok_emb(input_ids)\n        x = x + self.pos_emb(positions)\n"
+    assert together in script.read_text()
+    text = script.read_text().replace(together, apart)
+    mutant = mutated(mutation, text, frozenset())
+    assert mutant is not None and judged(script, mutant).get(UNMASKED) is Severity.REVIEW
+    for change in (
+        ("is_causal=True", "other=True"),
+        ("nn.Embedding(", "other("),
+        ("import", "import flash_attn_interface\nimport"),
+    ):
+        assert mutated(mutation, text.replace(*change), frozenset()) is None
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.rule)
