@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pgolf_check.static.effects.builtins import arithmetic
-from pgolf_check.static.effects.mixing import reordered, rolled, stopped
+from pgolf_check.static.effects.mixing import laid, padded, reordered, rolled, stopped
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
 from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest, picked
 from pgolf_check.static.effects.sequences import elements
@@ -45,6 +45,22 @@ def _combine(m: Machine, args: Args, keywords: Keywords) -> Data:
     result.behind = any(type(a) is Data and a.behind for a in args[:1])
     if args:
         result.deps = stacked(m, args[0], result.deps)
+    return result
+
+
+def _laid(m: Machine, args: Args, keywords: Keywords) -> Data:
+    """cat(parts, dim)."""
+    result = _combine(m, args, keywords)
+    dimension = args[1] if len(args) > 1 else keywords.get("dim", keywords.get("axis"))
+    result.deps = laid(m, args[0] if args else keywords.get("tensors"), dimension, result.deps)
+    return result
+
+
+def _padded(m: Machine, args: Args, keywords: Keywords) -> Data:
+    """pad(input, pad)."""
+    result = _combine(m, args, keywords)
+    value, widths = args[0] if args else keywords.get("input"), args[1] if len(args) > 1 else keywords.get("pad")
+    result.deps = padded(m, value, widths, result.deps)
     return result
 
 
@@ -255,6 +271,8 @@ BY_NAME: dict[tuple[str, str], Effect] = {
     **by_name("torch", "take index_select", _take),
     **by_name("numpy", "take", _take),
     **by_name("torch", _COMBINE, _combine),
+    **by_name("torch", "cat concat concatenate", _laid),
+    **by_name("torch", "pad", _padded),
     **by_name("numpy", _COMBINE, _combine),
     **by_name("torch", "cross_entropy nll_loss linear_cross_entropy fused_linear_cross_entropy", _cross_entropy),
     **by_name("torch", "gather", _gather_function),

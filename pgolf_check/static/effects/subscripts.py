@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgolf_check.static.effects.mixing import exchanged, shifted, stopped
+from pgolf_check.static.effects.mixing import exchanged, shifted, stopped, written
 from pgolf_check.static.effects.mixtures import LONGEST_SHIFT, described, hashed, is_hashed, keep_tokens, looked_up, reduced, sided
 from pgolf_check.static.effects.native import weighed
 from pgolf_check.static.effects.numbers import binary
@@ -177,6 +177,7 @@ def set_item(m: Machine, obj: Value, index: Value, value: Value) -> None:
         best = weighed_by(m, index, value, NO_DEPS)
         value = Data(deps_of(value) | best, tags_of(value)) if best else value
         keep_tokens(obj, value)
+        value = written(m, obj, index, value)
         weighed(m, index, constant(value))
         _keep_choice(m, obj, value)
         marked = edges(m, index) if is_const(value) else NO_DEPS

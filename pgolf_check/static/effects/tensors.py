@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pgolf_check.static.effects.attributes import alias
 from pgolf_check.static.effects.callbacks import handed_on
 from pgolf_check.static.effects.files import write_file
-from pgolf_check.static.effects.mixing import reordered, rolled, stopped
+from pgolf_check.static.effects.mixing import mixed_in, reordered, rolled, stopped, turned
 from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
 from pgolf_check.static.effects.scores import chosen_at, holds_tokens, lowest, picked
 from pgolf_check.static.effects.signature import Args, Keywords, pure
@@ -62,7 +62,7 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
     if special is not None:
         return special(m, receiver, args, keywords)
     if name in ALIASES:
-        return _parameter_if_asked(m, receiver, name, args) or alias(receiver)
+        return _parameter_if_asked(m, receiver, name, args) or _view(m, receiver, name, args)
     if name in SHARING and receiver.owner is not None:
         return receiver
     if name in CASTS:
@@ -128,6 +128,13 @@ def _parameter_if_asked(m: Machine, receiver: Data, name: str, args: Args) -> Da
     return receiver
 
 
+def _view(m: Machine, receiver: Data, name: str, args: Args) -> Data:
+    view = alias(receiver)
+    if view is not receiver:
+        view.deps = turned(m, receiver, name, args, view.deps)
+    return view
+
+
 def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywords) -> Value:
     deps = union(deps_of(v) for v in (*args, *keywords.values()))
     if name in INDEXED:
@@ -138,6 +145,7 @@ def _in_place(m: Machine, receiver: Data, name: str, args: Args, keywords: Keywo
     if name in CARRYING:
         for value in args:
             keep_tokens(receiver, value)
+    deps = deps if name in REPLACING else mixed_in(m, receiver, deps)
     m.write(receiver, deps, replace=name in REPLACING or name.startswith(("kaiming", "xavier", "trunc_normal", "orthogonal")))
     return receiver
 
