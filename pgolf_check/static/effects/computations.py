@@ -6,7 +6,7 @@ import math
 
 from pgolf_check.static.effects.builtins import arithmetic
 from pgolf_check.static.effects.mixing import laid, padded, reordered, rolled, stopped
-from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, logarithm, reduced, stacked
+from pgolf_check.static.effects.mixtures import described, exponential, hash_of, is_hashed, logarithm, reduced, stacked
 from pgolf_check.static.effects.scores import chosen_by, holds_tokens, lowest, picked
 from pgolf_check.static.effects.sequences import elements
 from pgolf_check.static.effects.signature import Args, Effect, Keywords, by_name, known, pure
@@ -107,7 +107,10 @@ def _hash(m: Machine, args: Args, keywords: Keywords) -> Value:
 def _take(m: Machine, args: Args, keywords: Keywords) -> Value:
     """np.take(table, index), torch.index_select(table, dim, index): as a subscript where the index is a hash."""
     index = keywords.get("index", keywords.get("indices", args[-1] if len(args) > 1 else None))
-    return get_item(m, args[0], index) if args and is_hashed(index) else pure(m, args, keywords)
+    if args and is_hashed(index):
+        return get_item(m, args[0], index)
+    taken = pure(m, args, keywords)
+    return taken if not args or _any_tokens(args[0]) else described(m, taken, index)
 
 
 def _roll(m: Machine, args: Args, keywords: Keywords) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgolf_check.static.effects.bounds import of_greatest, of_least
-from pgolf_check.static.effects.mixtures import reduced
+from pgolf_check.static.effects.mixtures import length, reduced
 from pgolf_check.static.effects.numbers import derived
 from pgolf_check.static.effects.scores import lowest, picked
 from pgolf_check.static.effects.sequences import elements, iterate, summary
@@ -98,7 +98,7 @@ def _len(m: Machine, args: Args, keywords: Keywords) -> Value:
         return len(value.items)
     if isinstance(value, (str, bytes)):
         return len(value)
-    return Data(tags=tags_of(value), scalar=True)
+    return Data(length(value), tags_of(value), scalar=True)
 
 
 def _extreme(m: Machine, args: Args, keywords: Keywords, pick: Callable[..., Value]) -> Value:

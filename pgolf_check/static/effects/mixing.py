@@ -122,7 +122,11 @@ def _of_positions(index: Value, deps: Deps) -> slice | None:
     items = [item for item in index.items if item is not None] if type(index) is Sequence else []
     first = len(items) if items and items[0] is Ellipsis else 0
     for place, part in enumerate(items):
-        if type(part) is slice and (part.start, part.stop, part.step) != (None, None, None) and _along_positions(place - first, deps):
+        if (
+            type(part) is slice
+            and (part.start, part.stop, part.step) != (None, None, None)
+            and _along_positions(place - first, deps)
+        ):
             return part if part.step is None else None
     return None
 

@@ -35,10 +35,13 @@ from pgolf_check.static.values import (
     constant,
     deps_of,
     is_const,
+    options,
     tags_of,
 )
 
 LOSSY = frozenset(("%", "&", "^", ">>", "<<"))
+OF_ONE = "one"
+"""The detail of a property of a single token id."""
 LONGEST_SHIFT = 16
 """A slice that starts later than this skips a header, it does not shift by a token."""
 
@@ -178,10 +181,23 @@ def described(m: Machine, found: Value, index: Value) -> Value:
     """What a fixed table holds at token ids, marked if they may be targets."""
     if type(index) is not Data or not index.tokens or not may_be_target(index.deps) or is_hashed(index):
         return found
-    deps = union((deps_of(found), index.deps, frozenset((Traced(Trace.PROPERTY, m.here()),))))
+    deps = union((deps_of(found), index.deps, frozenset((Traced(Trace.PROPERTY, m.here(), OF_ONE if index.scalar else ""),))))
     if type(found) is Data and found.owner is None and not states_of(found.deps):
         return Data(deps, found.tags | index.tags, bases=found.bases, parts=found.parts, scalar=found.scalar)
-    return Data(deps, index.tags, scalar=True) if is_const(found) else found
+    return Data(deps, index.tags, scalar=True) if all(is_const(option) for option in options(found)) else found
+
+
+def asked_of_one(m: Machine, receiver: Data, args: tuple[Value, ...], found: Data) -> Value:
+    """What a method of an object that holds nothing of the run tells of one token id: as a fixed table does."""
+    if receiver.deps or receiver.owner is not None or len(args) != 1 or not is_scalar(args[0]):
+        return found
+    return described(m, found, args[0])
+
+
+def length(value: Value) -> Deps:
+    """The dependencies of `len(value)`: that of what one token id stands for is a property of the token, others tell of no content."""
+    deps = deps_of(value) if type(value) is Data else NO_DEPS
+    return deps if any(type(d) is Traced and d.trace is Trace.PROPERTY and d.detail == OF_ONE for d in deps) else NO_DEPS
 
 
 def divided(m: Machine, score: Value, by: Value, deps: Deps) -> Deps:
@@ -192,10 +208,17 @@ def divided(m: Machine, score: Value, by: Value, deps: Deps) -> Deps:
     return deps
 
 
+def of_several(deps: Deps) -> Deps:
+    """The dependencies of a text that is joined from those of several tokens."""
+    if not traces(deps, Trace.PROPERTY):
+        return deps
+    return frozenset(Traced(d.trace, d.location) if type(d) is Traced and d.trace is Trace.PROPERTY else d for d in deps)
+
+
 def reduced(value: Value) -> Value:
     """A sum over tokens tells nothing about one of them."""
     if type(value) is Data and value.owner is None and traces(value.deps, Trace.PROPERTY):
-        return Data(without(value.deps, Trace.PROPERTY), value.tags, tokens=value.tokens, scalar=value.scalar)
+        return Data(without(value.deps, Trace.PROPERTY), value.tags, tokens=value.tokens, parts=value.parts, scalar=value.scalar)
     return value
 
 

@@ -8,7 +8,16 @@ from pgolf_check.static.effects.attributes import alias
 from pgolf_check.static.effects.callbacks import handed_on
 from pgolf_check.static.effects.files import write_file
 from pgolf_check.static.effects.mixing import mixed_in, reordered, rolled, stopped, turned
-from pgolf_check.static.effects.mixtures import exponential, hash_of, is_hashed, keep_tokens, logarithm, reduced
+from pgolf_check.static.effects.mixtures import (
+    asked_of_one,
+    described,
+    exponential,
+    hash_of,
+    is_hashed,
+    keep_tokens,
+    logarithm,
+    reduced,
+)
 from pgolf_check.static.effects.scores import chosen_at, holds_tokens, lowest, picked
 from pgolf_check.static.effects.signature import Args, Keywords, pure
 from pgolf_check.static.effects.spaces import asked
@@ -95,7 +104,9 @@ def data_method(m: Machine, receiver: Value, name: str, args: Args, keywords: Ke
         return Sequence(
             "tuple", (), Data(receiver.deps | deps_of(receiver), receiver.tags, bases=(receiver,), tokens=receiver.tokens), True
         )
-    return result
+    if name in ("index_select", "take") and args and not receiver.tokens:
+        return described(m, result, args[-1])
+    return asked_of_one(m, receiver, args, result)
 
 
 def _whole_stream(value: Data) -> bool:
@@ -191,7 +202,7 @@ def gather(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:
         return Data(m.score(deps_of(receiver), deps_of(index)), receiver.tags | tags_of(index))
     result = pure(m, (receiver, index), {})
     result.deps = chosen_at(m, receiver, index, result.deps)
-    return result
+    return result if receiver.tokens else described(m, result, index)
 
 
 def take_along(m: Machine, receiver: Data, args: Args, keywords: Keywords) -> Value:

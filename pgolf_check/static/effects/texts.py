@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence as Items
 
+from pgolf_check.static.effects.mixtures import of_several
 from pgolf_check.static.records import NO_DEPS, Deps, union
 from pgolf_check.static.values import NO_CONST, NO_TAGS, Choice, Data, Sequence, Value, constant, deps_of, tags_of
 
@@ -81,7 +82,7 @@ def join_texts(separator: Value, items: Value) -> Value:
         if index:
             flat.extend(parts_of(separator))
         flat.extend(parts_of(item))
-    deps = deps_of(items)
+    deps = of_several(deps_of(items))
     if not items.items or items.rest is not None and type(items.rest) is Data:
         flat.append(None)
     return make_text(flat, deps)
