@@ -25,7 +25,7 @@ def test_counts_reasons_and_seconds() -> None:
         "| illegal ones that ran and were found | 1 of 2 (50 %) |",
         "| legal ones that ran and were convicted | 0 of 1 (0 %) |",
         "| seconds a script, 90 % | 20 |",
-        "| C301 | 2 | 2 | 1 |",
+        "| C301 | 2 | 2 | 1 | 0 |",
         "| no time: killed at the limit | 1 |",
     ):
         assert line in page
