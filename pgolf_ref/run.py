@@ -192,9 +192,10 @@ def _header(log: Log, script: str, config: Config, dataset: Dataset) -> None:
         log(f"  {line}", shown=False)
     log(
         f"train_batch_tokens:{data.batch_tokens} train_seq_len:{data.seq_len} iterations:{run.steps} "
-        f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f}"
+        f"warmup_steps:{run.warmup_steps} max_wallclock_seconds:{run.budget_seconds:.3f} "
+        f"embed_lr:{config.optim.embedding_lr} scalar_lr:{config.optim.scalar_lr}"
     )
-    log(f"embed_lr:{config.optim.embedding_lr} scalar_lr:{config.optim.scalar_lr} seed:{run.seed_init}")
+    log(f"seed:{run.seed_init}")
 
 
 def _calibrated(trained: TrainResult, loader: Prefetching, config: Config, clock: Clock, log: Log, world: World) -> Calibration:

@@ -110,7 +110,7 @@ def test_the_environment_tells_a_cheap_run_and_the_log_says_so(tmp_path: Path) -
         f"shards pattern={data}/",
         "iterations:2 ",
         "max_wallclock_seconds:60.000",
-        "embed_lr:0.25 scalar_lr:0.0 seed:11\n",
+        "embed_lr:0.25 scalar_lr:0.0\nseed:11\n",
         "step:2/2 ",
     ):
         assert stated in log
