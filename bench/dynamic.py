@@ -43,7 +43,8 @@ SHARES = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 TRIALS = 400
 OTHERS = """\
 These scripts were at hand while the witness was made. Of 19 others, drawn at random from the same labels, 14 ran; 4 of the 8 illegal ones
-that ran were found, and none of the 6 legal ones was convicted."""
+that ran were found, and none of the 6 legal ones was convicted. The evidence of a run varies with the tokens that are drawn for it: one of those
+that are not found below was found in three of four runs."""
 Answer = dict[str, Any]
 Case = tuple[dict[str, Any], Answer]
 
