@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,21 +94,20 @@ def test_losses_that_differ_between_equal_runs_are_no_change() -> None:
 
 
 @pytest.fixture(scope="module")
-def tracing() -> Any:
-    path = Path(trial.LAUNCHER).with_name("tracing.py")
-    spec = importlib.util.spec_from_file_location("pgolf_tracing", path)
+def positions() -> Any:
+    path = trial.LAUNCHER.parent / "tracing" / "positions.py"
+    spec = importlib.util.spec_from_file_location("positions", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look
     spec.loader.exec_module(module)
     return module
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), vocab=st.sampled_from((16, 300, 5000)), data=st.data())
-def test_positions_are_those_of_the_stream_or_unknown(tracing: Any, seed: int, vocab: int, data: st.DataObject) -> None:
+def test_positions_are_those_of_the_stream_or_unknown(positions: Any, seed: int, vocab: int, data: st.DataObject) -> None:
     tokens = np.random.default_rng(seed).integers(0, vocab, 600)
-    stream = tracing.Stream(tokens)
+    stream = positions.Stream(tokens)
     cuts = data.draw(st.lists(st.tuples(st.integers(0, 560), st.integers(1, 40)), min_size=1, max_size=6))
     expected = np.concatenate([np.arange(start, start + length) for start, length in cuts])
     found = stream.locate(tokens[expected])
@@ -122,9 +120,9 @@ def test_positions_are_those_of_the_stream_or_unknown(tracing: Any, seed: int, v
             assert (part == truth).mean() > 0.8
 
 
-def test_ignored_targets_and_those_of_other_shards_are_unknown(tracing: Any) -> None:
+def test_ignored_targets_and_those_of_other_shards_are_unknown(positions: Any) -> None:
     tokens = np.random.default_rng(1).integers(0, 1000, 2000)
-    stream = tracing.Stream(tokens)
+    stream = positions.Stream(tokens)
     targets = tokens[100:160].copy()
     targets[30] = -100
     found = stream.locate(targets)
@@ -217,7 +215,8 @@ def test_nothing_is_told_of_a_loss_that_is_no_mean_of_what_was_seen() -> None:
         return "\n".join(map(json.dumps, records)).encode()
 
     def told(loss: float) -> int:
-        return len(breaches(as_lines(loss), (Statement(f"final val_loss:{loss:.8f}", loss, 5e-9),), 200, "a.py"))
+        records = read_trace(as_lines(loss), 200)
+        return len(tuple(breaches(records, (Statement(f"final val_loss:{loss:.8f}", loss, 5e-9),), 200, "a.py")))
 
     assert told(3.9) == 0
     assert told(4.0) == 0, "the loss may as well be that of the lookup before the step"

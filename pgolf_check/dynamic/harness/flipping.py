@@ -21,7 +21,7 @@ from pgolf_check.dynamic.harness.workspace import VALIDATION
 from pgolf_check.dynamic.shard import Tokens, fresh_seed
 from pgolf_check.dynamic.trace.breaches import places_of
 from pgolf_check.dynamic.trace.claims import Counted, counted, in_order
-from pgolf_check.dynamic.trace.read import Lookup, Record, read_trace
+from pgolf_check.dynamic.trace.read import Lookup, Record
 from pgolf_check.model import Location
 
 FIRST = 0.6
@@ -103,12 +103,10 @@ def _noise(first: _Scores | None, second: _Scores | None) -> float:
 
 def _scores(made: Made, like: Counted | None = None) -> _Scores | None:
     """Of the last line that states a mean of located losses; in the same way as in another run, if one is given."""
-    tokens = made.configuration.layout.tokens
-    records = read_trace(made.ended.trace, tokens)
     for statement in reversed(statements(made.ended.output)):
-        for way in counted(records, statement, tokens):
+        for way in counted(made.records, statement, made.configuration.layout.tokens):
             if like is None or (way.place, way.way) == (like.place, like.way):
-                return _Scores(records, way, *in_order(records, way))
+                return _Scores(made.records, way, *in_order(made.records, way))
     return None
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
@@ -22,6 +23,7 @@ from pgolf_check.dynamic.judge import LOSS
 from pgolf_check.dynamic.shard import Tokens
 from pgolf_check.dynamic.trace.breaches import Traced, breaches
 from pgolf_check.dynamic.trace.claims import Statement
+from pgolf_check.dynamic.trace.read import Record, read_trace
 from pgolf_check.model import Location
 from pgolf_check.submission.logs import read_log
 from pgolf_check.submission.model import FinalLine
@@ -52,13 +54,18 @@ class Ended:
     trace: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Made:
     """A run: its configuration, the tokens of its shards, and its end."""
 
     configuration: Configuration
     shards: Mapping[str, Tokens]
     ended: Ended
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """What its trace tells."""
+        return read_trace(self.ended.trace, self.configuration.layout.tokens)
 
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
@@ -114,7 +121,7 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
         stated = losses(ended.output, configuration)
         if stated:
             cut_short = _reason(ended) if ended.status else ""
-            traced = breaches(ended.trace, statements(ended.output), configuration.layout.tokens, script)
+            traced = tuple(breaches(made.records, statements(ended.output), configuration.layout.tokens, script))
             found = Trial(probe, configuration, stated, tuple(reasons), cut_short, traced, made)
         if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
@@ -162,9 +169,7 @@ def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:
 
 def statements(output: str) -> tuple[Statement, ...]:
     """The final lines that state a loss in enough digits to tell what it is the mean of."""
-    found = [
-        (final.text.strip(), match) for final in _finals(output) if (match := LOSS.search(final.text) or TERSE.search(final.text))
-    ]
+    found = [(final.text.strip(), match) for final in _finals(output) if (match := _loss_in(final))]
     return tuple(Statement(text, float(m[1]), 0.5 * 10.0 ** -len(m[2])) for text, m in found if len(m[2]) >= FEWEST_DIGITS)
 
 
@@ -179,13 +184,18 @@ def _finals(output: str) -> list[FinalLine]:
     ]
 
 
+def _loss_in(final: FinalLine) -> re.Match[str] | None:
+    """A mean loss, and the digits behind its point, as groups."""
+    return LOSS.search(final.text) or TERSE.search(final.text)
+
+
 def _mean_loss(final: FinalLine, words: bool) -> tuple[float, float] | None:
     """The mean loss of a line in nats, and half a unit of its last digit; None if it tells neither, or in too few digits.
 
     A loss in another unit than nats per token, of a byte say, is taken for what its own bits per byte say, and more.
     `words`: whether all symbols are words of the tokenizer, with its bytes.
     """
-    match = LOSS.search(final.text) or TERSE.search(final.text)
+    match = _loss_in(final)
     per_word = PIECE_BYTES * math.log(2.0)
     if match is not None:
         loss, other = float(match[1]), per_word * final.val_bpb

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgolf_check.dynamic.trace.claims import Counted, Statement, counted
-from pgolf_check.dynamic.trace.read import Lookup, Positions, Record, Stack, Update, read_trace
+from pgolf_check.dynamic.trace.read import Lookup, Positions, Record, Stack, Update
 from pgolf_check.model import Event, EventKind, Location, Region, Step
 
 STREAM = "validation"
@@ -39,14 +39,8 @@ class Traced:
     alone: bool
 
 
-def breaches(text: bytes, statements: Sequence[Statement], tokens: int, script: str) -> tuple[Traced, ...]:
+def breaches(records: Sequence[Record], statements: Sequence[Statement], tokens: int, script: str) -> Iterator[Traced]:
     """One for each stated loss that has any; `script` stands for code that was run from a text."""
-    if not text or not statements:
-        return ()
-    return tuple(_breaches(read_trace(text, tokens), statements, tokens, script))
-
-
-def _breaches(records: Sequence[Record], statements: Sequence[Statement], tokens: int, script: str) -> Iterator[Traced]:
     earlier: list[Counted] = []
     for statement in statements:
         ways = counted(records, statement, tokens)

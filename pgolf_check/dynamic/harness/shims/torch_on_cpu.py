@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch._dynamo  # before torch.cuda is patched: it refuses to list one function twice
 import torch.distributed as dist
-import tracing  # type: ignore[import-not-found]  # a top-level module of the sandbox
+import tracing  # type: ignore[import-not-found]  # a top-level package of the sandbox
 from torch.overrides import TorchFunctionMode
 
 EMBEDDING_STD = 0.02
