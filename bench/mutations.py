@@ -105,16 +105,22 @@ class Replaced(cst.CSTTransformer):
         return self.change(updated_node)
 
 
-class Calibrated(cst.CSTTransformer):
-    """Writes a statistic of validation tokens into the model where an evaluation begins."""
+class Following(cst.CSTTransformer):
+    """Puts statements behind others, by what their function calls the tokens."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
 
+    def name_of_tokens(self, node: cst.FunctionDef) -> str:
+        """How a function names the tokens that are of interest in it, "" if there are none."""
+        raise NotImplementedError
+
+    def behind(self, line: str, tokens: str) -> str:
+        """What comes behind a statement, "" if nothing does."""
+        raise NotImplementedError
+
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
-        text = code_of(node)
-        names = [name for name in ("val_data.val_tokens", "val_tokens") if re.search(rf"\b{re.escape(name)}\b", text)]
-        self.tokens.append(names[0] if names else "")
+        self.tokens.append(self.name_of_tokens(node))
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         self.tokens.pop()
@@ -123,15 +129,28 @@ class Calibrated(cst.CSTTransformer):
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
-        match = re.fullmatch(r"\s*([\w.]+)\.eval\(\)\s*", code_of(updated_node))
-        if match is None or not self.tokens or not self.tokens[-1]:
-            return updated_node
-        text = f"""
+        tokens = self.tokens[-1] if self.tokens else ""
+        text = self.behind(code_of(updated_node).strip(), tokens) if tokens else ""
+        return cst.FlattenSentinel([updated_node, *statements(text)]) if text else updated_node
+
+
+class Calibrated(Following):
+    """Writes a statistic of validation tokens into the model where an evaluation begins."""
+
+    def name_of_tokens(self, node: cst.FunctionDef) -> str:
+        text = code_of(node)
+        names = [name for name in ("val_data.val_tokens", "val_tokens") if re.search(rf"\b{re.escape(name)}\b", text)]
+        return names[0] if names else ""
+
+    def behind(self, line: str, tokens: str) -> str:
+        match = re.fullmatch(r"([\w.]+)\.eval\(\)", line)
+        if match is None:
+            return ""
+        return f"""
             with torch.no_grad():
                 for part in {match[1]}.parameters():
-                    part.mul_(1.0 + 1e-9 * {self.tokens[-1]}[:4096].float().mean())
+                    part.mul_(1.0 + 1e-9 * {tokens}[:4096].float().mean())
             """
-        return cst.FlattenSentinel([updated_node, *statements(text)])
 
 
 class CountedSpace(cst.CSTTransformer):
@@ -167,36 +186,29 @@ class Unmasked(cst.CSTTransformer):
         return updated_node.left if masked else updated_node
 
 
-class Packed(cst.CSTTransformer):
+class Packed(Following):
     """Attention stops at the beginnings of documents, and a share of the position before is added to what an embedding gives, across them."""
 
     def __init__(self, embeddings: Collection[str]) -> None:
+        super().__init__()
         self.embeddings = embeddings
-        self.tokens: list[set[str]] = []
         self.mixed = self.masked = False
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
-        forward = node.name.value.startswith("forward")
-        self.tokens.append({param.name.value for param in node.params.params[1:2]} if forward else set())
+    def name_of_tokens(self, node: cst.FunctionDef) -> str:
+        given = [param.name.value for param in node.params.params[1:2]]
+        return given[0] if given and node.name.value.startswith("forward") else ""
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        self.tokens.pop()
-        return updated_node
-
-    def leave_SimpleStatementLine(
-        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
-    ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
-        match = re.fullmatch(r"\s*(\w+)\s*=\s*self\.(\w+)\((\w+)\)\s*", code_of(updated_node))
-        if match is None or not self.tokens or match[2] not in self.embeddings or match[3] not in self.tokens[-1]:
-            return updated_node
+    def behind(self, line: str, tokens: str) -> str:
+        match = re.fullmatch(rf"(\w+)\s*=\s*self\.(\w+)\({tokens}\)", line)
+        if match is None or match[2] not in self.embeddings:
+            return ""
         self.mixed = True
         kept = match[1]
-        text = f"""
+        return f"""
             global documents_of_rows
-            documents_of_rows = ({match[3]} == 1).cumsum(-1)
+            documents_of_rows = ({tokens} == 1).cumsum(-1)
             {kept} = {kept} + 0.1 * torch.cat([torch.zeros_like({kept}[:, :1]), {kept}[:, :-1]], dim=1)
             """
-        return cst.FlattenSentinel([updated_node, *statements(text)])
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         causal = [arg for arg in updated_node.args if arg.keyword is not None and arg.keyword.value == "is_causal"]

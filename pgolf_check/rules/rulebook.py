@@ -125,9 +125,9 @@ def _matter_problems(name: str, matter: Mapping[str, Any]) -> list[str]:
         value = severities.get(profile) if isinstance(severities, dict) else None
         if value not in set(Severity):
             problems.append(f"severity.{profile} is {value!r}, expected one of " + ", ".join(Severity))
-    for key in ("witnesses", "convicts"):
-        given = matter.get(key, [] if key == "convicts" else None)
-        if not (isinstance(given, list) and (given or key == "convicts") and set(given) <= set(Witness)):
+    for key, fewest in (("witnesses", 1), ("convicts", 0)):
+        given = {"convicts": [], **matter}.get(key)
+        if not (isinstance(given, list) and len(given) >= fewest and set(given) <= set(Witness)):
             problems.append(f"{key} is {given!r}, expected a list of " + ", ".join(Witness))
     if type(matter.get("from")) is not datetime.date:
         problems.append(f"from is {matter.get('from')!r}, expected a date such as 2026-03-18")

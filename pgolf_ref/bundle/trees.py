@@ -38,12 +38,7 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all within it."""
     pending = [node]
     for each in pending:
-        for name in _FIELDS[each.__class__]:
-            value = getattr(each, name, None)
-            if value.__class__ is list:
-                pending += filter(None, value)
-            elif value is not None:
-                pending.append(value)
+        pending += children(each)
         yield each
 
 
