@@ -5,9 +5,9 @@ before x_t is read: p_t depends on the artifact and on tokens other than x_t tha
 
     E[K p_t(x_t) | past] = sum over the K symbols of p_t(v) <= 1,
 
-so the product of K p_t(x_t) is a non-negative supermartingale that starts at 1. With S the total loss in nats,
-M = exp(T ln K - S) has E[M] <= 1: it is an *e-value*. By Markov P(M >= 1/alpha) <= alpha, at any stopping time by Ville. K is the
-alphabet of the stream, not the vocabulary. A large M convicts (rule C100); a small one acquits nobody.
+and it is at most 1 wherever no token is likelier than 1/K, given the past. So the product of K p_t(x_t) is a non-negative supermartingale
+that starts at 1. With S the total loss in nats, M = exp(T ln K - S) has E[M] <= 1: it is an *e-value*. By Markov P(M >= 1/alpha) <= alpha,
+at any stopping time by Ville. K is the alphabet of the stream, not the vocabulary. A large M convicts (rule C100); a small one acquits nobody.
 
 What is taken off first:
 

@@ -29,6 +29,8 @@ Tokens = NDArray[np.uint16]
 class Layout:
     """A stream of `tokens` ids below `vocab`; `symbols` of them occur at random, all but BOS if 0. With documents, BOS begins each.
 
+    Documents have `document_tokens` tokens, and begin at places that are known; if that is at least the number of symbols, it is their
+    mean, and they begin at random, so that a BOS is no likelier than any symbol and counts as a random token, too.
     With a `modulus` the symbols are the ids that leave the largest remainder by it: where hashes are sums or exclusive ors of
     multiples, such symbols use a small part of a table, so that their contexts collide.
     """
@@ -63,9 +65,15 @@ class Layout:
         return self.symbols or self.vocab - bool(self.document_tokens)
 
     @property
+    def begin_at_random(self) -> bool:
+        """Whether documents may begin at any token but the one behind a BOS."""
+        return self.document_tokens >= self.alphabet
+
+    @property
     def fixed(self) -> int:
         """How many of the targets (all tokens but the first) are no random ones."""
-        return (self.tokens - 1) // self.document_tokens if self.document_tokens else 0
+        known = self.document_tokens and not self.begin_at_random
+        return (self.tokens - 1) // self.document_tokens if known else 0
 
     @property
     def random(self) -> int:
@@ -94,8 +102,19 @@ def draw(layout: Layout, seed: int) -> Tokens:
         ids = np.sort(generator.choice(ids, layout.symbols, replace=False))
     stream: Tokens = ids[generator.integers(0, len(ids), layout.tokens, dtype=np.uint32)]
     if layout.document_tokens:
-        stream[:: layout.document_tokens] = layout.bos
+        stream[_beginnings(layout, generator)] = layout.bos
     return stream
+
+
+def _beginnings(layout: Layout, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Where documents begin: the first token, and others that leave none of them without a token."""
+    if not layout.begin_at_random:
+        return np.arange(0, layout.tokens, layout.document_tokens)
+    found = [0]
+    for place in np.flatnonzero(generator.random(layout.tokens) < 1 / layout.document_tokens).tolist():
+        if place > found[-1] + 1:
+            found.append(place)
+    return np.array(found)
 
 
 def seed_of(text: str) -> int:

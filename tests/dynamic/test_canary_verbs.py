@@ -32,13 +32,22 @@ def judged(folder: Path, loss: str, *more: str, shard: Path | None = None) -> in
 
 
 def test_a_shard_holds_what_its_note_says(tmp_path: Path) -> None:
-    shard = made(tmp_path, "--document-tokens", "100", "--symbols", "16")
+    shard = made(tmp_path, "--document-tokens", "12", "--symbols", "16")
     header, tokens = np.fromfile(shard, dtype="<i4", count=HEADER), np.fromfile(shard, dtype="<u2", offset=4 * HEADER)
     note = read_note(Path(f"{shard}.json"))
     assert list(header[:3]) == [20240520, 1, TOKENS] and len(tokens) == TOKENS
-    assert set(tokens[::100]) == {1} and len(set(tokens)) == 17
+    assert set(tokens[::12]) == {1} and len(set(tokens)) == 17
     assert note.fresh and note.layout.alphabet == 16
     assert note.layout.random == TOKENS - 1 - (tokens[1:] == 1).sum()
+    assert (draw(note.layout, int(note.seed, 16)) == tokens).all()
+
+
+def test_long_documents_of_few_symbols_begin_at_random(tmp_path: Path) -> None:
+    shard = made(tmp_path, "--document-tokens", "100", "--symbols", "16")
+    tokens, note = np.fromfile(shard, dtype="<u2", offset=4 * HEADER), read_note(Path(f"{shard}.json"))
+    begins = np.flatnonzero(tokens == 1)
+    assert begins[0] == 0 and np.diff(begins).min() > 1 and len(set(np.diff(begins))) > 50
+    assert 300 < len(begins) < 500 and note.layout.random == TOKENS - 1
     assert (draw(note.layout, int(note.seed, 16)) == tokens).all()
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import sentencepiece
 import torch
@@ -14,6 +15,7 @@ from uncontained import run
 from pgolf_check.dynamic.harness import calibration, trial
 from pgolf_check.dynamic.harness.configuration import STREAM, Configuration, Probe, colliding, first_configuration, on_stream
 from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES, model_bytes
+from pgolf_check.dynamic.shard import draw
 from pgolf_check.errors import UserError
 
 FIRST = first_configuration(Probe.EVALUATION)
@@ -95,12 +97,14 @@ def test_terse_lines_count_where_there_are_no_others_but_not_those_of_the_traini
     assert trial.losses(terse + usual, FIRST)[-1].loss == 6.9
 
 
-def test_a_loss_at_the_entropy_convicts_nobody_who_knows_where_documents_begin() -> None:
-    few = on_stream(FIRST, colliding(STREAM, settable=True))
-    assert few.layout.fixed > 0
-    known = math.log(few.layout.alphabet) * few.layout.random / (few.layout.random + few.layout.fixed)
-    (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{known:.8f} val_bpb:1.90000000\n", few)
-    assert stated.evidence.log_e < 0
+def test_whoever_knows_how_documents_begin_scores_no_token_of_few_symbols_below_the_entropy() -> None:
+    layout = on_stream(FIRST, colliding(STREAM, settable=True)).layout
+    tokens = draw(layout, 7)
+    begins = tokens == layout.bos
+    chance = np.where(np.roll(begins, 1), 0.0, 1 / layout.document_tokens)
+    known = np.where(begins, chance, (1 - chance) / layout.alphabet)[1:]
+    assert begins[0] and not (begins[1:] & begins[:-1]).any() and 10 < begins.sum() < 80
+    assert (-np.log(known) >= math.log(layout.alphabet)).all() and layout.random == len(known)
 
 
 def test_a_file_may_not_leave_the_folder_of_the_run() -> None:

@@ -151,18 +151,17 @@ def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:
     With W scorings of random positions, W >= T = LEAST_SCORED x positions, none scored more than w = MOST_SCORINGS times, at a mean
     loss L, exp(T (ln K - L) / w) is an e-value: M^(1/w) is one, and its (T/W)th power by Jensen. The units of the last printed digit
     and the excess of float32 are taken off L. Where only bits per byte are stated, all symbols are words of the tokenizer, and no shard
-    says otherwise, a scoring counts for MOST_BYTES bytes. Positions that are not random may be scored w times, too, at no loss.
+    says otherwise, a scoring counts for MOST_BYTES bytes. All tokens of the stream are taken to be random.
     """
     layout = configuration.layout
     words = bool(layout.modulus) and BYTES_SPLIT not in configuration.splits
     scored = LEAST_SCORED * layout.random
-    others = 1 + MOST_SCORINGS * layout.fixed / scored
     found = []
     for final in _finals(output):
         stated = _mean_loss(final, words)
         if stated is not None:
             loss, half_a_digit = stated
-            most = others * (loss + half_a_digit + FLOAT32_EXCESS)
+            most = loss + half_a_digit + FLOAT32_EXCESS
             found.append(Stated(final.location.line, loss, Evidence(scored / MOST_SCORINGS * (math.log(layout.alphabet) - most))))
     return tuple(found)
 
