@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,3 +111,27 @@ def test_a_kernel_over_descriptors_is_a_matrix_product(triton: Any) -> None:
     shapes = ((a, [4, 4]), (b, [8, 4]), (c, [4, 4]))
     kernel[lambda meta: (3,)](*(TensorDescriptor.from_tensor(*given) for given in shapes), 10, 13, 7, M=4, N=8, K=4)
     np.testing.assert_allclose(c.numpy(), (a @ b.T).numpy(), atol=1e-5)
+
+
+def test_what_lrzip_would_compress_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", subprocess.run)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    stand_in("programs").install()
+    plain, packed, back = (tmp_path / name for name in ("a.bin", "a.bin.lrz", "b.bin"))
+    plain.write_bytes(b"weights" * 1000)
+    subprocess.run(["lrzip", "-z", "-L", "9", "-o", str(packed), str(plain)], capture_output=True, check=True)
+    assert packed.stat().st_size < 500
+    subprocess.run(["lrzip", "-d", "-f", "-o", str(back), str(packed)], check=True)
+    assert back.read_bytes() == plain.read_bytes()
+    plain.unlink()
+    subprocess.run(["lrzip", "-d", "-q", str(packed)], check=True)
+    assert plain.read_bytes() == back.read_bytes()
+
+
+@pytest.mark.parametrize(("text", "nothing"), [(True, ""), (False, b"")])
+def test_a_program_that_is_missing_says_nothing(text: bool, nothing: str | bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", subprocess.run)
+    stand_in("programs").install()
+    for command in (["nvidia-smi"], "nvidia-smi -L", ["a-program-of-no-machine"]):
+        done = subprocess.run(command, capture_output=True, text=text, check=True, shell=isinstance(command, str))
+        assert done.stdout == nothing
