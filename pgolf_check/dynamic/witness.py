@@ -20,11 +20,14 @@ from pgolf_check.dynamic.harness.flipping import Flipped, flip
 from pgolf_check.dynamic.harness.trial import Trial, try_script
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.errors import UserError
+from pgolf_check.submission.entry import programs_of
 from pgolf_check.submission.model import Submission
 
 SECONDS, EACH = 240.0, 60.0
 """Seconds of a processor for all runs of a submission, and for one of them."""
 CONTROL_SECONDS = 180.0
+MOST_PROGRAMS = 2
+"""How many programs that import a script are run in its place."""
 SMALL = 8 << 20
 """Bytes of a file that is laid beside the script."""
 COUNTS = re.compile(
@@ -37,7 +40,10 @@ FIXED = re.compile(r"""(?:fineweb10B_sp|vocab_size["']?\s*(?::\s*int\s*=|[=:])\s
 
 
 def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: bool = False) -> DynamicFacts:
-    """Run a submission's script as it declares, shrunk. What cannot be run is told, and proves nothing."""
+    """Run a submission's script as it declares, shrunk; one that states no loss by itself through a program that uses it.
+
+    What cannot be run is told, and proves nothing.
+    """
     file = submission.file(submission.entry)
     if file is None or file.data is None:
         return DynamicFacts(submission.entry, stopped="there is no script to run")
@@ -46,6 +52,17 @@ def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: b
     except UserError as error:
         return DynamicFacts(submission.entry, stopped=str(error))
     run = Contained(SECONDS, EACH, allow_weak=allow_weak)
+    found = _probed(submission, declared, run)
+    if found.problem:
+        for program in programs_of(submission.scripts, submission.entry, submission.commands)[:MOST_PROGRAMS]:
+            through = _probed(replace(submission, entry=program), declared, run)
+            if not through.problem:
+                return through
+    return found
+
+
+def _probed(submission: Submission, declared: Declared, run: Contained) -> DynamicFacts:
+    """What the probes of the entry script show, up to the first that shows a breach."""
     trials: list[Trial] = []
     for trial in _trials(submission, declared, run):
         trials.append(trial)

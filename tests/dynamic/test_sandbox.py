@@ -51,6 +51,8 @@ def test_the_wall_clock_ends_a_job() -> None:
     assert outcome.ended is Ending.WALL and outcome.status is None
 
 
-def test_a_job_lies_as_deep_as_a_submission_in_its_repository() -> None:
-    outcome = python("import pathlib; print(len(pathlib.Path('train_gpt.py').resolve().parents))")
-    assert int(outcome.stdout) >= 4
+def test_a_job_lies_as_deep_as_a_submission_in_its_repository_and_writes_there() -> None:
+    outcome = python(
+        "import pathlib; above = pathlib.Path('records/train_gpt.py').resolve().parents[3] / 'logs'; above.mkdir(); print(len(above.parents))"
+    )
+    assert int(outcome.stdout) >= 2, outcome.stderr

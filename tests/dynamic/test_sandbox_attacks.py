@@ -374,6 +374,20 @@ write("bottom")""",
     )
 
 
+def test_results_are_those_of_the_job_s_own_folder_whatever_becomes_of_the_folders_above(attack: Attack, strong: Way) -> None:
+    outcome = attack(
+        """
+write("out/real", b"real")
+above = os.path.abspath("../..")
+said = [tried(os.rename, os.getcwd(), os.getcwd() + "-moved"), tried(os.rename, above, above + "-moved")]
+tried(os.symlink, "/etc", above)
+print(json.dumps(said[:1]))""",
+        out="out",
+    )
+    assert _said(outcome) == ["OSError"]
+    assert outcome["results"] == {"real": "real"}
+
+
 def test_the_end_cannot_be_forged(attack: Attack) -> None:
     outcome = attack("""
 for descriptor in range(1, 64):

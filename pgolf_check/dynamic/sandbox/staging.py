@@ -15,14 +15,20 @@ from pathlib import Path, PurePosixPath
 from pgolf_check.dynamic.sandbox.job import Job, SandboxError
 
 CHUNK = 1 << 20
+DEPTH = PurePosixPath("records/track/submission")
+"""A job lies as deep as a submission in its repository: scripts count the folders above their own, and write there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """`work` is the folder of the job, `home` and `temporary` are private to it; `hashes` are of the listed files."""
+    """`work` is the folder of the job, `home`, `temporary` and `above` are private to it; `hashes` are of the listed files.
+
+    `above` holds the folders above that of the job, as the job sees them: `work` itself lies where the job cannot move what is above it.
+    """
 
     folder: Path
     work: Path
+    above: Path
     home: Path
     temporary: Path
     hashes: Mapping[str, str]
@@ -42,14 +48,15 @@ def staged(job: Job, owner: int) -> Iterator[Staged]:
     folder = Path(tempfile.mkdtemp(prefix="pgolf-sandbox-"))
     try:
         folder.chmod(0o711)
-        work, home, temporary = (folder / name for name in ("work", "home", "tmp"))
-        for own in (work, home, temporary):
+        work, home, temporary, above = (folder / name for name in ("work", "home", "tmp", "above"))
+        for own in (work, home, temporary, above):
             own.mkdir(mode=0o700)
             _give(own, owner)
         hashes = {name: _lay(work, name, source) for name, source in job.files.items()}
         for inside in (job.cwd, job.out):
             _make(work, relative(inside), owner)
-        yield Staged(folder, work, home, temporary, hashes)
+        _make(above, DEPTH, owner)
+        yield Staged(folder, work, above, home, temporary, hashes)
     finally:
         remove(folder)
 

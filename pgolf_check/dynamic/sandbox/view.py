@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pgolf_check.dynamic.sandbox.interpreter import interpreter_paths
 from pgolf_check.dynamic.sandbox.job import Job, SandboxError
-from pgolf_check.dynamic.sandbox.staging import Staged
+from pgolf_check.dynamic.sandbox.staging import DEPTH, Staged
 
-WORK, HOME, TEMPORARY, INSIDE = "/job/records/track/submission", "/home/job", "/tmp", "/.sandbox"
-"""A job lies as deep as a submission in its repository: scripts count the folders above their own."""
+ABOVE, HOME, TEMPORARY, INSIDE = "/job", "/home/job", "/tmp", "/.sandbox"
+WORK = f"{ABOVE}/{DEPTH}"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 CPUS = "/sys/devices/system/cpu"
@@ -55,6 +55,7 @@ def view(job: Job, folder: Staged, inside: Path) -> View:
     cpus = ["/sys"] if job.devices and os.path.isdir("/sys") else [CPUS] if os.path.isdir(CPUS) else []
     own = _own_settings(folder)
     private = (
+        Bind(str(folder.above), ABOVE, writable=True),
         Bind(str(folder.work), WORK, writable=True),
         *(Bind(str(folder.work / name), f"{WORK}/{name}") for name in folder.closed),
         Bind(str(folder.home), HOME, writable=True),
@@ -83,7 +84,7 @@ def _visible(job: Job, seen: list[str]) -> list[Bind]:
         place = os.path.abspath(path)
         if not os.path.exists(place):
             raise SandboxError(f"{place}: this path is to be visible to the job, but does not exist")
-        hidden = [own for own in (WORK, HOME, TEMPORARY, INSIDE, "/proc", "/dev", "/etc") if _within(own, place)]
+        hidden = [own for own in (ABOVE, HOME, TEMPORARY, INSIDE, "/proc", "/dev", "/etc") if _within(own, place)]
         if hidden:
             raise SandboxError(f"{place}: cannot be made visible, it would hide {hidden[0]} of the sandbox; name folders below it")
         if not any(_within(place, above) for above in seen):
