@@ -20,7 +20,7 @@ from pgolf_check.dynamic.harness import trial
 from pgolf_check.dynamic.harness.configuration import Probe, first_configuration
 from pgolf_check.dynamic.harness.flipping import flip
 from pgolf_check.dynamic.shard import Layout
-from pgolf_check.dynamic.trace.breaches import FEWEST, breaches
+from pgolf_check.dynamic.trace.breaches import FEWEST, breaches, confirmed
 from pgolf_check.dynamic.trace.claims import Statement, counted
 from pgolf_check.dynamic.trace.read import Lookup, Printed, Update, read_trace
 from pgolf_check.rules.order import classify_traced
@@ -212,11 +212,23 @@ def test_a_mean_is_recognised_in_whichever_way_it_was_taken(seed: int, stride: i
     records: list[Any] = [before, Printed(2, (), "step:1 loss 3"), *scores, printed]
     of_any_way = {*means([before]).values(), *means(scores).values(), *means([before, *scores]).values()}
     assume(all(each == mean or abs(each - mean) > 1e-4 for each in of_any_way))
-    assume(all(abs(each - mean - 1e-3) > 1e-4 for each in of_any_way))
+    assume(all(abs(each - mean - 1e-3) > 4e-4 for each in of_any_way))
     scored = {position for each in scores for position in each.positions.tolist()}
-    found = counted(records, Statement(printed.text, mean, 5e-9), 200)
+    found = [each for each in counted(records, Statement(printed.text, mean, 5e-9), 200) if each.exact]
     assert found and all((each.lookups >= 0).sum() == len(scored) for each in found)
-    assert counted(records, Statement(printed.text, mean + 1e-3, 5e-9), 200) == ()
+    assert not list(counted(records, Statement(printed.text, mean + 1e-3, 5e-9), 200))
+
+
+@pytest.mark.parametrize(("lower", "count"), [(0.1, 1), (1e-4, 0)])
+def test_a_loss_is_that_of_what_had_not_been_seen_if_it_may_be_that_but_for_a_few_positions(lower: float, count: int) -> None:
+    nats = np.random.default_rng(5).uniform(3, 5, 200)
+    step = Update(2, (("a.py", 8),), np.arange(200), 3, False, False)
+    before, after = lookup(1, range(200), nats), lookup(3, range(200), nats - lower, line=9, seen=True)
+    mean = float(after.nats.mean())
+    printed = Printed(4, (), f"final val_loss:{mean:.8f}")
+    told = tuple(breaches([before, step, after, printed], (Statement(printed.text, mean, 5e-9),), 200, "a.py"))
+    assert len(told) == count
+    assert confirmed(told, told) == told and confirmed(told, ()) == ()
 
 
 def test_nothing_is_told_of_a_loss_that_is_no_mean_of_what_was_seen() -> None:

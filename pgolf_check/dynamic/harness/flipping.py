@@ -9,7 +9,7 @@ positions: once in some thousand runs a target is taken for that of another posi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +21,15 @@ from pgolf_check.dynamic.harness.workspace import VALIDATION
 from pgolf_check.dynamic.shard import Tokens, fresh_seed
 from pgolf_check.dynamic.trace.breaches import places_of
 from pgolf_check.dynamic.trace.claims import Counted, counted, in_order
-from pgolf_check.dynamic.trace.read import Lookup, Record
+from pgolf_check.dynamic.trace.read import Lookup
 from pgolf_check.model import Location
 
 FIRST = 0.6
 """The share of the scored positions that keep their tokens: those that were scored first."""
 AROUND = 16
 """Positions before and after the place from which streams differ that are scored together with it, if there is such a place."""
+LEAST_COMPARED = 1024
+"""Positions before the flipped ones whose losses must be the same for a way to tell that nothing changed."""
 LEAST_CHANGE = 1e-5
 """Nats by which a loss must differ."""
 
@@ -47,9 +49,10 @@ class Flipped:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """The losses that a line of a run states: their positions in the order of the run, and their values."""
+    """The losses that one of the lines of a run may state the mean of: their positions in the order of the run, and their values."""
 
-    records: Sequence[Record]
+    made: Made
+    number: int
     way: Counted
     order: list[int]
     nats: dict[int, float]
@@ -61,23 +64,38 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     def again(shards: Mapping[str, Tokens]) -> Made:
         return run_once(script, files, made.configuration, run, shards)
 
-    base = _scores(made)
+    base = _base(made)
     if base is None:
         return None
     end = _boundary(base)
     first = again(_drawn_anew(made, base.order[end:]))
-    other = _scores(first, base.way)
+    other = _same_way(first, base)
     found = _compared(base, other, end, LEAST_CHANGE)
+    if found and _unchanged_in_some_way(base, first, base.order[end:]):
+        found = []
     if found:
-        third = _scores(again(_drawn_anew(made, base.order[end:])), base.way)
-        equal = ((base, _scores(again(made.shards), base.way)), (other, _scores(again(first.shards), base.way)))
+        third = _same_way(again(_drawn_anew(made, base.order[end:])), base)
+        equal = ((base, _same_way(again(made.shards), base)), (other, _same_way(again(first.shards), base)))
         allowed = max(_noise(*pair) for pair in equal)
         found = _in_all([_compared(a, b, end, allowed) for a, b in ((base, other), (base, third), (other, third))])
     if found is None:
         return None
-    lookup = base.records[int(base.way.lookups[base.order[0]])]
+    lookup = made.records[int(base.way.lookups[base.order[0]])]
     assert isinstance(lookup, Lookup)
     return Flipped(end, tuple(found), places_of(lookup.stack, script)[-1], base.way.printed.text)
+
+
+def _unchanged_in_some_way(base: _Scores, made: Made, flipped: Sequence[int]) -> bool:
+    """Whether the losses before the flipped positions are the same in one of the ways in which the stated loss may be their mean."""
+    touched = frozenset(flipped)
+    others = {way.way: way for way in _ways(made, base.number)}
+    for way in _ways(base.made, base.number):
+        scores = _taken(base.made, base.number, way)
+        end = next((place for place, position in enumerate(scores.order) if position in touched), 0)
+        other = _taken(made, base.number, others[way.way]) if way.way in others else None
+        if end >= LEAST_COMPARED and _compared(scores, other, end, LEAST_CHANGE) == []:
+            return True
+    return False
 
 
 def _in_all(changed: Sequence[list[Change] | None]) -> list[Change]:
@@ -101,13 +119,31 @@ def _noise(first: _Scores | None, second: _Scores | None) -> float:
     return tolerance(first.nats, second.nats, LEAST_CHANGE) if first is not None and second is not None else math.inf
 
 
-def _scores(made: Made, like: Counted | None = None) -> _Scores | None:
-    """Of the last line that states a mean of located losses; in the same way as in another run, if one is given."""
-    for statement in reversed(statements(made.ended.output)):
-        for way in counted(made.records, statement, made.configuration.layout.tokens):
-            if like is None or (way.place, way.way) == (like.place, like.way):
-                return _Scores(made.records, way, *in_order(made.records, way))
+def _base(made: Made) -> _Scores | None:
+    """Of the last loss that is the mean of located ones, in the first way in which it is."""
+    for number in reversed(range(len(statements(made.ended.output)))):
+        for way in _ways(made, number):
+            if way.exact:
+                return _taken(made, number, way)
     return None
+
+
+def _ways(made: Made, number: int) -> Iterator[Counted]:
+    """The ways in which a stated loss may be a mean, without those that choose by the losses."""
+    stated = statements(made.ended.output)
+    if number < len(stated):
+        for way in counted(made.records, stated[number], made.configuration.layout.tokens):
+            if way.way.which != "lowest":
+                yield way
+
+
+def _taken(made: Made, number: int, way: Counted) -> _Scores:
+    return _Scores(made, number, way, *in_order(made.records, way))
+
+
+def _same_way(made: Made, base: _Scores) -> _Scores | None:
+    """The losses of another run that this states in the same way."""
+    return next((_taken(made, base.number, way) for way in _ways(made, base.number) if way.way == base.way.way), None)
 
 
 def _drawn_anew(made: Made, flipped: Sequence[int]) -> dict[str, Tokens]:

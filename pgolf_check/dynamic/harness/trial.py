@@ -21,7 +21,7 @@ from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES
 from pgolf_check.dynamic.harness.workspace import fresh_shards, lay_out
 from pgolf_check.dynamic.judge import LOSS
 from pgolf_check.dynamic.shard import Tokens
-from pgolf_check.dynamic.trace.breaches import Traced, breaches
+from pgolf_check.dynamic.trace.breaches import Traced, breaches, confirmed
 from pgolf_check.dynamic.trace.claims import Statement
 from pgolf_check.dynamic.trace.read import Record, read_trace
 from pgolf_check.model import Location
@@ -121,8 +121,7 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
         stated = losses(ended.output, configuration)
         if stated:
             cut_short = _reason(ended) if ended.status else ""
-            traced = tuple(breaches(made.records, statements(ended.output), configuration.layout.tokens, script))
-            found = Trial(probe, configuration, stated, tuple(reasons), cut_short, traced, made)
+            found = Trial(probe, configuration, stated, tuple(reasons), cut_short, _breaches(script, files, made, run), made)
         if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
@@ -132,6 +131,17 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
 
 def _convicts(trial: Trial) -> bool:
     return trial.evidence is not None and trial.evidence.convicts()
+
+
+def _breaches(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> tuple[Traced, ...]:
+    """What the trace of a run shows, if that of one on other tokens shows it, too."""
+
+    def shown(by: Made) -> tuple[Traced, ...]:
+        return tuple(breaches(by.records, statements(by.ended.output), by.configuration.layout.tokens, script))
+
+    found = shown(made)
+    at = made.configuration
+    return confirmed(found, shown(run_once(script, files, at, run, fresh_shards(at.layout, at.splits)))) if found else ()
 
 
 def run_once(

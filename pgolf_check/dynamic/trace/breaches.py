@@ -1,12 +1,12 @@
 """Where a traced run stated a loss of tokens that its parameters had learnt from before.
 
-Invariant: a breach is told only if the stated loss is the mean of located losses, and in each of the ways in which it can be one at least FEWEST
+Invariant: a breach is told only if the stated loss is the mean of located losses, and in each of the ways in which it may be one at least FEWEST
 of the counted losses come from parameters into which a step had carried the loss of the same position, or the lowest are counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,16 +39,51 @@ class Traced:
     alone: bool
 
 
+def confirmed(found: Iterable[Traced], again: Iterable[Traced]) -> tuple[Traced, ...]:
+    """The breaches that another run tells, too: a loss that comes near a mean by chance does not do so on other tokens."""
+    told = {_kind(each) for each in again}
+    return tuple(each for each in found if _kind(each) in told)
+
+
+def _kind(each: Traced) -> tuple[object, ...]:
+    update = each.update.location if each.update is not None else None
+    return each.score.location, update, each.repeated, each.restated, each.chosen, each.alone
+
+
 def breaches(records: Sequence[Record], statements: Sequence[Statement], tokens: int, script: str) -> Iterator[Traced]:
     """One for each stated loss that has any; `script` stands for code that was run from a text."""
     earlier: list[Counted] = []
     for statement in statements:
-        ways = counted(records, statement, tokens)
-        if ways and all(np.count_nonzero(way.seen) >= FEWEST for way in ways):
-            yield from _learnt(records, ways[-1], earlier, script)
-        elif ways and all(way.chosen for way in ways):
-            yield _chosen(records, ways[-1], script)
-        earlier += ways[:1]
+        meant = _Meant(counted(records, statement, tokens))
+        if meant.first is None or meant.last is None:
+            continue
+        if meant.seen:
+            yield from _learnt(records, meant.last, earlier, script)
+        elif meant.lowest:
+            yield _chosen(records, meant.last, script)
+        earlier.append(meant.first)
+
+
+class _Meant:
+    """The first and the last of the ways in which a loss is a mean, and what all in which it may be one have in common."""
+
+    def __init__(self, ways: Iterable[Counted]) -> None:
+        self.first: Counted | None = None
+        self.last: Counted | None = None
+        self.seen = self.lowest = True
+        for way in ways:
+            if way.exact:
+                self.first, self.last = self.first or way, way
+            self.seen = self.seen and _seen(way)
+            self.lowest = self.lowest and _lowest(way)
+
+
+def _seen(way: Counted) -> bool:
+    return bool(np.count_nonzero(way.seen) >= FEWEST)
+
+
+def _lowest(way: Counted) -> bool:
+    return way.way.which == "lowest"
 
 
 def _learnt(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], script: str) -> Iterator[Traced]:
@@ -69,7 +104,7 @@ def _learnt(records: Sequence[Record], way: Counted, earlier: Sequence[Counted],
         int(np.count_nonzero(way.seen)),
         any(_same_before(each, lookup, update) for each in records[:number]),
         any(_around(records, each, update.order, positions) for each in earlier),
-        way.chosen,
+        _lowest(way),
         update.fresh and update.parameters == 1,
     )
 

@@ -1,7 +1,8 @@
 """Which traced losses a printed loss is the mean of.
 
 For every place that looks targets up, or reads losses that were looked up, and for all such places together, those since some earlier line are
-tried: all of them, the first of each position, the last, or the lowest. What is found by more than one of these ways is told with all of them.
+tried: all of them, the first of each position, the last, or the lowest. A loss may come near a mean that it is not, since losses of random
+tokens are much the same: whatever is told of one must hold in all ways whose means lie near it, and one of them must be it but for rounding.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pgolf_check.dynamic.trace.read import Lookup, Printed, Record, Stack
 
 FLOAT32_MEAN = 3e-6
 """The relative error of a mean that was taken in float32."""
+NEAR = 3e-4
+"""Nats within which another mean is taken for one that may be meant: by so much can it change that some positions are counted twice."""
 LEAST_SHARE = 0.5
 """The share of a stream that a printed loss is taken to be of."""
 
@@ -42,50 +45,55 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """One way in which a printed loss is a mean: the index of the counted lookup of each position, -1 if none, and whether that had seen its target.
-
-    `place` and `way` say which losses are counted; `chosen`: whether it is the mean of the lowest of several losses, and each of the other
-    ways gives another mean.
-    """
+class Way:
+    """Which losses are counted: those of a place, `lines` printed lines back at most, and which of several of one position."""
 
     place: Place
-    way: str
+    which: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One way in which a printed loss may be a mean: the index of the counted lookup of each position, -1 if none, and whether that had
+    seen its target. `exact`: whether it is that mean but for rounding.
+    """
+
+    way: Way
     printed: Printed
     lookups: NDArray[np.int64]
     seen: NDArray[np.bool_]
-    chosen: bool = False
+    exact: bool
 
 
-def counted(records: Sequence[Record], statement: Statement, tokens: int) -> tuple[Counted, ...]:
-    """All ways in which the last line with this text states a mean of lookups before it; `lookups` index `records`."""
+def counted(records: Sequence[Record], statement: Statement, tokens: int) -> Iterator[Counted]:
+    """All ways in which the last line with this text may state a mean of lookups before it; `lookups` index `records`."""
     lines = [number for number, record in enumerate(records) if isinstance(record, Printed) and record.text == statement.text]
     if not lines:
-        return ()
+        return
     before = records[: lines[-1]]
     printed = records[lines[-1]]
     assert isinstance(printed, Printed)
     lookups = [record for record in before if isinstance(record, Lookup)]
     own = (Place(bool(record.read), record.read or record.stack) for record in lookups)
-    places = dict.fromkeys((Place(False, None), Place(True, None), *own))
-    return tuple(found for place in places for found in _of_place(before, place, printed, statement, tokens))
+    for place in dict.fromkeys((Place(False, None), Place(True, None), *own)):
+        yield from _of_place(before, place, printed, statement, tokens)
 
 
 def _of_place(before: Sequence[Record], place: Place, printed: Printed, statement: Statement, tokens: int) -> Iterator[Counted]:
-    """The ways with the lookups of one place; those since the latest line come first, and end the search."""
+    """The ways with the lookups of one place, those since the latest lines first."""
     sums = _Sums(tokens)
-    fresh = False
+    lines, fresh = 0, False
     for number in range(len(before) - 1, -2, -1):
         record = before[number] if number >= 0 else None
         if isinstance(record, Lookup) and place.has(record):
             sums.add(number, record)
             fresh = True
-        elif fresh and (record is None or isinstance(record, Printed)):
-            fresh = False
-            ways = sums.with_mean(statement)
-            yield from (Counted(place, way, printed, *sums.counted(way), ways == ["lowest"]) for way in ways)
-            if ways:
-                return
+        elif record is None or isinstance(record, Printed):
+            if fresh:
+                for which, exact in sums.with_mean(statement):
+                    yield Counted(Way(place, which, lines), printed, *sums.counted(which), exact)
+            lines, fresh = lines + 1, False
 
 
 class _Sums:
@@ -111,14 +119,18 @@ class _Sums:
     def _put(self, way: str, number: int, positions: NDArray[np.int64], nats: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
         self._nats[way][positions], self._at[way][positions], self._seen[way][positions] = nats, number, seen
 
-    def with_mean(self, statement: Statement) -> list[str]:
-        """The ways whose mean is the stated one."""
+    def with_mean(self, statement: Statement) -> list[tuple[str, bool]]:
+        """The ways whose mean is near the stated one, and whether it is that but for rounding."""
         scored = self._at["first"] >= 0
         if np.count_nonzero(scored) < LEAST_SHARE * self._tokens:
             return []
-        allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
+        rounded = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
         means = {way: float(nats[scored].mean()) for way, nats in self._nats.items()} | {"all": self._total / self._count}
-        return [way for way, mean in means.items() if abs(mean - statement.loss) <= allowed]
+        return [
+            (way, abs(mean - statement.loss) <= rounded)
+            for way, mean in means.items()
+            if abs(mean - statement.loss) <= max(rounded, NEAR)
+        ]
 
     def counted(self, way: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """(the counted lookup of each position, whether that had seen its target)"""
