@@ -60,6 +60,19 @@ def test_a_run_that_stops_after_its_first_loss_is_said_to_be_cut_short() -> None
     assert trial.try_script("train_gpt.py", files, Probe.EVALUATION, whole).cut_short == ""
 
 
+def test_what_asks_for_a_gpu_runs_without_one() -> None:
+    script = b"""
+import torch
+torch.compiler.cudagraph_mark_step_begin()
+total = torch.compile(lambda each: each.sum(), fullgraph=True)
+loss = total(torch.full((3,), 2.5, device="cuda", dtype=torch.bfloat16))
+torch.cuda.synchronize()
+print(f"final_int8_zlib_roundtrip_exact val_loss:{loss.item():.8f} val_bpb:1.90000000")
+"""
+    ran = trial.try_script("a.py", {"a.py": script}, Probe.EVALUATION, run)
+    assert [stated.loss for stated in ran.stated] == [7.5], ran.reasons
+
+
 def test_a_loss_convicts_only_below_the_entropy() -> None:
     def evidence(loss: float) -> bool:
         (stated,) = trial.losses(f"final_int8_zlib_roundtrip_exact val_loss:{loss:.8f} val_bpb:1.90000000\n", FIRST)

@@ -22,6 +22,7 @@ FIRST = first_configuration(Probe.EVALUATION)
         ("KeyError: 'LOCAL_RANK'", "LOCAL_RANK", "0"),
         ("IndexError: index 4 is out of range", "NUM_LAYERS", "6"),
         ("killed: wall-clock limit", "VAL_BATCH_SIZE", "2048"),
+        ("ended without a loss", "MAX_WALLCLOCK_SECONDS", "2"),
     ],
 )
 def test_the_reason_says_what_is_changed(reason: str, variable: str, value: str) -> None:

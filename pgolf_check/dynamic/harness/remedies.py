@@ -44,10 +44,13 @@ def _shorter(at: Configuration, tokens: int) -> Configuration:
     return replace(at, layout=replace(at.layout, tokens=min(at.layout.tokens, tokens)))
 
 
+BY_THE_CLOCK = {"ITERATIONS": 20_000, "MAX_WALLCLOCK_SECONDS": 2}
+"""A training of many steps that the limit of time ends: scripts that are told of few steps take that for a trial, and do not evaluate."""
 OF_THE_SCRIPT = re.compile(r"^(?!killed|no time|ModuleNotFoundError)")
 REMEDIES = (
     Remedy("one rank", re.compile(r"RANK|WORLD_SIZE|MASTER_|torchrun"), _set(RANKS)),
     Remedy("less work", re.compile(r"^killed: (wall-clock|CPU|memory) limit|^no time is left"), _less_work),
+    Remedy("ended by the clock", re.compile(r"^ended without a loss"), _set(BY_THE_CLOCK)),
     Remedy("six layers", OF_THE_SCRIPT, _deeper),
     Remedy("its own depth", OF_THE_SCRIPT, _own_depth),
 )

@@ -161,6 +161,7 @@ def _compilation() -> None:
 
     torch.compile = compiled
     torch._dynamo.reset = torch.compiler.reset = lambda: None  # would import what Triton's real compiler needs
+    torch.compiler.cudagraph_mark_step_begin = lambda: None  # likewise
     # Tables cached under inference mode break later backward passes once compile is the identity.
     torch.inference_mode = _plain_mode  # type: ignore[assignment,misc]
 
