@@ -43,7 +43,7 @@ class DynamicFacts:
     def convicts(self) -> bool:
         """Whether a breach is shown already: by the losses, or by a trace."""
         shown = self.evidence is not None and self.evidence.convicts()
-        return shown or any(trial.breaches for trial in self.trials)
+        return shown or any(not traced.discarded for trial in self.trials for traced in trial.breaches)
 
     @property
     def problem(self) -> str:

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pgolf_check.model import Answer, Certainty, Event, Finding, Step, Witness
 from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
-from pgolf_check.rules.order import overlap, released, undecided
+from pgolf_check.rules.order import overlap, released, traced_findings, undecided
 from pgolf_check.static.facts import StaticRun
 
 CODE = "C303"
 
 
 def check(facts: Facts) -> Answer:
-    found = dict.fromkeys(f for run in (facts.static.runs if facts.static is not None else ()) for f in _of_run(run))
+    runs = facts.static.runs if facts.static is not None else ()
+    found = dict.fromkeys((*(f for run in runs for f in _of_run(run)), *traced_findings(facts, CODE)))
     return failed(CODE, found) if found else undecided(facts, CODE)
 
 

@@ -133,6 +133,8 @@ def _seen(score: Event) -> bool:
 
 def classify_traced(traced: Traced) -> str:
     """The rule that a breach falls under which the trace of a run shows."""
+    if traced.discarded:
+        return "C303"
     if traced.chosen:
         return "C401"
     if traced.repeated:
@@ -172,6 +174,7 @@ MESSAGES = {
     "C105": "rows are scored with the adapters of other rows ({state}), which have trained on tokens that were not scored before these",
     "C301": "validation tokens reach {state} before they are scored, and the claimed score is computed with it",
     "C302": "the claimed score comes from a later pass over tokens that {state} was trained on in an earlier pass",
+    "C303": "{state} are trained on validation tokens before these are scored, and thrown away",
     "C401": "the lowest of several scores of the same tokens is kept, and that is what is claimed",
     "D101": "the model is trained on validation tokens, and the claimed score of them is computed with it",
     "D104": "values computed from validation tokens before they are scored are written into the weights of the claimed score ({state})",
@@ -200,12 +203,18 @@ def _traced_finding(rule: str, trial: Trial, traced: Traced) -> Finding:
     steps = (
         *learnt,
         *_beyond(score.through, update.through if update is not None else ()),
-        Step(score.location, f"{traced.positions:,} of the same tokens are scored" + (" with them" if learnt else "")),
+        Step(score.location, f"{traced.positions:,} of the same tokens are scored" + _how(traced)),
         report_step(traced.report),
     )
     told = MESSAGES[rule].format(state="the parameters") + f" (seen in a run: the {trial.probe} probe)"
     places = (*((update.location,) if update is not None else ()), score.location)
     return Finding(rule, Witness.DYNAMIC, Certainty.PROVEN, told, places, steps)
+
+
+def _how(traced: Traced) -> str:
+    if traced.update is None:
+        return ""
+    return " after that, without them" if traced.discarded else " with them"
 
 
 def _ceiling(breach: Breach) -> Severity:

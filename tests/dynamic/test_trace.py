@@ -21,17 +21,18 @@ from pgolf_check.dynamic.harness.configuration import Probe, first_configuration
 from pgolf_check.dynamic.harness.flipping import flip
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.dynamic.trace.breaches import FEWEST, breaches, confirmed
-from pgolf_check.dynamic.trace.claims import Statement, counted
+from pgolf_check.dynamic.trace.claims import Agreement, Statement, counted
 from pgolf_check.dynamic.trace.read import Lookup, Printed, Update, read_trace
 from pgolf_check.rules.order import classify_traced
 
 LAYOUT = Layout(tokens=1025, vocab=256)
 SCRIPT = (Path(__file__).parent / "scripts" / "ways.py").read_bytes()
-LEGAL = ("score_first", "first_epoch", "through_a_file", "a_copy_learns", "sliding_score_first")
+LEGAL = ("score_first", "first_epoch", "sliding_score_first")
 ILLEGAL = {
     "train_first": "C301", "a_copy_is_scored": "C301", "by_hand": "C301", "last_epoch": "C302",
     "a_bias_for_each_window": "C103", "scored_again": "C402",
     "best_epoch": "C401", "best_of_two_legal_passes": "C401", "a_file_is_scored": "C301", "last_epoch_of_the_new_part": "C302",
+    "through_a_file": "C303", "a_copy_learns": "C303",
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def test_a_way_that_learns_first_is_told_with_its_rule_and_places(way: str) -> N
     assert classify_traced(breach) == ILLEGAL[way]
     lines = SCRIPT.decode().splitlines()
     assert "cross_entropy" in lines[breach.score.location.line - 1] or "gather" in lines[breach.score.location.line - 1]
-    assert breach.positions >= 1024 - 64 - 1
+    assert breach.positions >= (64 if breach.discarded else 1024 - 64 - 1)
     if breach.update is None:
         assert way == "best_of_two_legal_passes"
         return
@@ -84,6 +85,41 @@ def test_other_tokens_at_the_end_change_losses_before_them_only_where_these_look
     assert flipped is not None and bool(flipped.changed) is leaks
     assert 0.5 * LAYOUT.tokens < flipped.compared < 0.65 * LAYOUT.tokens
     assert leaks is False or len(flipped.changed) == 1 or way == "measures_the_split"
+
+
+@pytest.mark.parametrize(("apart", "told"), [(0.0, False), (0.1, True)])
+def test_a_change_is_told_only_if_it_shows_in_every_way_that_may_be_meant(apart: float, told: bool) -> None:
+    """A run that scores the stream twice, and looks ahead when it states the second mean; the first is near it, or not."""
+
+    def twice(_: object, folder: Path, __: object) -> trial.Ended:
+        (shard,) = folder.rglob("fineweb_val_*.bin")
+        tokens = np.fromfile(shard, dtype="<u2", offset=1024).astype(np.float64)
+        causal = 5.0 + 1e-3 * tokens[:-1]
+        ahead = causal + sum(1e-4 * np.roll(tokens[1:], -by) for by in range(1, 9))
+        ahead += causal.mean() - ahead.mean()
+        text = f"final_int8_zlib_roundtrip_exact val_loss:{ahead.mean():.6f} val_bpb:1.900000"
+        lines = [scored(1, causal + apart), scored(2, ahead), {"kind": "print", "order": 3, "stack": [], "text": text}]
+        return trial.Ended(0, text, "", "\n".join(map(json.dumps, lines)).encode())
+
+    def scored(order: int, nats: np.ndarray) -> dict[str, Any]:
+        place = [["a.py", order]]
+        data = base64.b64encode(nats.astype("<f4").tobytes()).decode()
+        positions = [[1, 1 + len(nats)]]
+        return {
+            "kind": "score",
+            "order": order,
+            "stack": place,
+            "lookup": place,
+            "part": False,
+            "positions": positions,
+            "nats": data,
+            "seen": [],
+        }
+
+    ran = trial.try_script("a.py", {"a.py": b""}, Probe.TRAINING, twice, first_configuration(Probe.TRAINING, LAYOUT))
+    assert ran.made is not None
+    flipped = flip("a.py", {"a.py": b""}, ran.made, twice)
+    assert flipped is not None and bool(flipped.changed) is told
 
 
 def test_losses_that_differ_between_equal_runs_are_no_change() -> None:
@@ -214,19 +250,22 @@ def test_a_mean_is_recognised_in_whichever_way_it_was_taken(seed: int, stride: i
     assume(all(each == mean or abs(each - mean) > 1e-4 for each in of_any_way))
     assume(all(abs(each - mean - 1e-3) > 4e-4 for each in of_any_way))
     scored = {position for each in scores for position in each.positions.tolist()}
-    found = [each for each in counted(records, Statement(printed.text, mean, 5e-9), 200) if each.exact]
+    found = [each for each in counted(records, Statement(printed.text, mean, 5e-9), 200) if each.agrees is not Agreement.NEAR]
     assert found and all((each.lookups >= 0).sum() == len(scored) for each in found)
     assert not list(counted(records, Statement(printed.text, mean + 1e-3, 5e-9), 200))
 
 
-@pytest.mark.parametrize(("lower", "count"), [(0.1, 1), (1e-4, 0)])
-def test_a_loss_is_that_of_what_had_not_been_seen_if_it_may_be_that_but_for_a_few_positions(lower: float, count: int) -> None:
+@pytest.mark.parametrize(("lower", "digits", "count"), [(0.1, 4, 1), (1e-4, 6, 0), (1e-4, 8, 1)])
+def test_a_loss_is_that_of_what_had_not_been_seen_if_it_may_be_that_but_for_a_few_positions(
+    lower: float, digits: int, count: int
+) -> None:
     nats = np.random.default_rng(5).uniform(3, 5, 200)
     step = Update(2, (("a.py", 8),), np.arange(200), 3, False, False)
     before, after = lookup(1, range(200), nats), lookup(3, range(200), nats - lower, line=9, seen=True)
     mean = float(after.nats.mean())
-    printed = Printed(4, (), f"final val_loss:{mean:.8f}")
-    told = tuple(breaches([before, step, after, printed], (Statement(printed.text, mean, 5e-9),), 200, "a.py"))
+    printed = Printed(4, (), f"final val_loss:{mean:.{digits}f}")
+    statement = Statement(printed.text, round(mean, digits), 0.5 * 10**-digits)
+    told = tuple(breaches([before, step, after, printed], (statement,), 200, "a.py"))
     assert len(told) == count
     assert confirmed(told, told) == told and confirmed(told, ()) == ()
 

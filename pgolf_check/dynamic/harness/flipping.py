@@ -20,7 +20,7 @@ from pgolf_check.dynamic.harness.trial import Made, Runner, run_once, statements
 from pgolf_check.dynamic.harness.workspace import VALIDATION
 from pgolf_check.dynamic.shard import Tokens, fresh_seed
 from pgolf_check.dynamic.trace.breaches import places_of
-from pgolf_check.dynamic.trace.claims import Counted, counted, in_order
+from pgolf_check.dynamic.trace.claims import Agreement, Counted, in_order, in_way, meant
 from pgolf_check.dynamic.trace.read import Lookup
 from pgolf_check.model import Location
 
@@ -28,8 +28,8 @@ FIRST = 0.6
 """The share of the scored positions that keep their tokens: those that were scored first."""
 AROUND = 16
 """Positions before and after the place from which streams differ that are scored together with it, if there is such a place."""
-LEAST_COMPARED = 1024
-"""Positions before the flipped ones whose losses must be the same for a way to tell that nothing changed."""
+LEAST_COMPARED = 0.25
+"""The share of the positions before the flipped ones that a way must tell for it to show that nothing changed."""
 LEAST_CHANGE = 1e-5
 """Nats by which a loss must differ."""
 
@@ -71,7 +71,7 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     first = again(_drawn_anew(made, base.order[end:]))
     other = _same_way(first, base)
     found = _compared(base, other, end, LEAST_CHANGE)
-    if found and _unchanged_in_some_way(base, first, base.order[end:]):
+    if found and _unchanged_in_some_way(base, first, end):
         found = []
     if found:
         third = _same_way(again(_drawn_anew(made, base.order[end:])), base)
@@ -85,15 +85,13 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     return Flipped(end, tuple(found), places_of(lookup.stack, script)[-1], base.way.printed.text)
 
 
-def _unchanged_in_some_way(base: _Scores, made: Made, flipped: Sequence[int]) -> bool:
-    """Whether the losses before the flipped positions are the same in one of the ways in which the stated loss may be their mean."""
-    touched = frozenset(flipped)
-    others = {way.way: way for way in _ways(made, base.number)}
+def _unchanged_in_some_way(base: _Scores, other: Made, end: int) -> bool:
+    """Whether the losses before the flipped positions are the same in one of the ways that may be meant by the stated loss."""
+    flipped = frozenset(base.order[end:])
     for way in _ways(base.made, base.number):
         scores = _taken(base.made, base.number, way)
-        end = next((place for place, position in enumerate(scores.order) if position in touched), 0)
-        other = _taken(made, base.number, others[way.way]) if way.way in others else None
-        if end >= LEAST_COMPARED and _compared(scores, other, end, LEAST_CHANGE) == []:
+        before = next((place for place, position in enumerate(scores.order) if position in flipped), 0)
+        if before >= LEAST_COMPARED * end and _compared(scores, _same_way(other, scores), before, LEAST_CHANGE) == []:
             return True
     return False
 
@@ -123,18 +121,17 @@ def _base(made: Made) -> _Scores | None:
     """Of the last loss that is the mean of located ones, in the first way in which it is."""
     for number in reversed(range(len(statements(made.ended.output)))):
         for way in _ways(made, number):
-            if way.exact:
+            if way.agrees is not Agreement.NEAR:
                 return _taken(made, number, way)
     return None
 
 
 def _ways(made: Made, number: int) -> Iterator[Counted]:
-    """The ways in which a stated loss may be a mean, without those that choose by the losses."""
-    stated = statements(made.ended.output)
-    if number < len(stated):
-        for way in counted(made.records, stated[number], made.configuration.layout.tokens):
-            if way.way.which != "lowest":
-                yield way
+    """The ways that may be meant by a stated loss, without those that choose by the losses."""
+    statement = statements(made.ended.output)[number]
+    for way in meant(made.records, statement, made.configuration.layout.tokens):
+        if way.way.which != "lowest":
+            yield way
 
 
 def _taken(made: Made, number: int, way: Counted) -> _Scores:
@@ -143,7 +140,11 @@ def _taken(made: Made, number: int, way: Counted) -> _Scores:
 
 def _same_way(made: Made, base: _Scores) -> _Scores | None:
     """The losses of another run that this states in the same way."""
-    return next((_taken(made, base.number, way) for way in _ways(made, base.number) if way.way == base.way.way), None)
+    stated = statements(made.ended.output)
+    if base.number >= len(stated):
+        return None
+    way = in_way(made.records, stated[base.number], made.configuration.layout.tokens, base.way.way)
+    return _taken(made, base.number, way) if way is not None else None
 
 
 def _drawn_anew(made: Made, flipped: Sequence[int]) -> dict[str, Tokens]:

@@ -177,9 +177,11 @@ def losses(output: str, configuration: Configuration) -> tuple[Stated, ...]:
 
 
 def statements(output: str) -> tuple[Statement, ...]:
-    """The final lines that state a loss in enough digits to tell what it is the mean of."""
+    """The final lines that state a loss in enough digits to tell what it is the mean of, each loss where it has most of them."""
     found = [(final.text.strip(), match) for final in _finals(output) if (match := _loss_in(final))]
-    return tuple(Statement(text, float(m[1]), 0.5 * 10.0 ** -len(m[2])) for text, m in found if len(m[2]) >= FEWEST_DIGITS)
+    stated = [Statement(text, float(m[1]), 0.5 * 10.0 ** -len(m[2])) for text, m in found if len(m[2]) >= FEWEST_DIGITS]
+    following = [*stated[1:], None]
+    return tuple(each for each, after in zip(stated, following, strict=True) if after is None or not after.says_more_than(each))
 
 
 def _finals(output: str) -> list[FinalLine]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pgolf_check.dynamic.trace.claims import Counted, Statement, counted
+from pgolf_check.dynamic.trace.claims import Agreement, Counted, Statement, meant
 from pgolf_check.dynamic.trace.read import Lookup, Positions, Record, Stack, Update
 from pgolf_check.model import Event, EventKind, Location, Region, Step
 
@@ -26,7 +26,8 @@ class Traced:
     """A stated loss, a lookup that it counts, and the step before that which learnt from the same positions; None for chosen losses without.
 
     `repeated`: this place had looked the same positions up before that step; `restated`: an earlier stated loss counted them before
-    the step, and others after it; `chosen`: the lowest of several losses are counted; `alone`: the step trained one parameter, and that was trained on nothing but validation tokens.
+    the step, and others after it; `chosen`: the lowest of several losses are counted; `alone`: the step trained one parameter, and that was
+    trained on nothing but validation tokens; `discarded`: no stated loss was computed with what the step trained.
     """
 
     report: Event
@@ -37,6 +38,7 @@ class Traced:
     restated: bool
     chosen: bool
     alone: bool
+    discarded: bool = False
 
 
 def confirmed(found: Iterable[Traced], again: Iterable[Traced]) -> tuple[Traced, ...]:
@@ -47,32 +49,34 @@ def confirmed(found: Iterable[Traced], again: Iterable[Traced]) -> tuple[Traced,
 
 def _kind(each: Traced) -> tuple[object, ...]:
     update = each.update.location if each.update is not None else None
-    return each.score.location, update, each.repeated, each.restated, each.chosen, each.alone
+    return each.score.location, update, each.repeated, each.restated, each.chosen, each.alone, each.discarded
 
 
 def breaches(records: Sequence[Record], statements: Sequence[Statement], tokens: int, script: str) -> Iterator[Traced]:
     """One for each stated loss that has any; `script` stands for code that was run from a text."""
     earlier: list[Counted] = []
     for statement in statements:
-        meant = _Meant(counted(records, statement, tokens))
-        if meant.first is None or meant.last is None:
+        ways = _Ways(meant(records, statement, tokens))
+        if ways.first is None or ways.last is None:
             continue
-        if meant.seen:
-            yield from _learnt(records, meant.last, earlier, script)
-        elif meant.lowest:
-            yield _chosen(records, meant.last, script)
-        earlier.append(meant.first)
+        if ways.seen:
+            yield from _learnt(records, ways.last, earlier, script)
+        elif ways.lowest:
+            yield _chosen(records, ways.last, script)
+        else:
+            yield from _discarded(records, ways.first, earlier, script)
+        earlier.append(ways.first)
 
 
-class _Meant:
-    """The first and the last of the ways in which a loss is a mean, and what all in which it may be one have in common."""
+class _Ways:
+    """The first and the last of the ways in which a loss is a mean, and what all that may be meant have in common."""
 
     def __init__(self, ways: Iterable[Counted]) -> None:
         self.first: Counted | None = None
         self.last: Counted | None = None
         self.seen = self.lowest = True
         for way in ways:
-            if way.exact:
+            if way.agrees is not Agreement.NEAR:
                 self.first, self.last = self.first or way, way
             self.seen = self.seen and _seen(way)
             self.lowest = self.lowest and _lowest(way)
@@ -115,6 +119,26 @@ def _chosen(records: Sequence[Record], way: Counted, script: str) -> Traced:
     assert isinstance(lookup, Lookup)
     report, score = _stated(way, lookup, positions, script, ())
     return Traced(report, score, None, int(np.count_nonzero(way.lookups >= 0)), False, False, True, False)
+
+
+def _discarded(records: Sequence[Record], way: Counted, earlier: Sequence[Counted], script: str) -> Iterator[Traced]:
+    """The first step that learns from positions which no loss stated before counts, and which are scored after it without what it trained."""
+    orders = np.array([record.order for record in records])
+    known = np.full(len(way.lookups), np.iinfo(np.int64).max)
+    for each in (*earlier, way):
+        scored = each.lookups >= 0
+        known[scored] = np.minimum(known[scored], orders[each.lookups[scored]])
+    unseen = (way.lookups >= 0) & ~way.seen
+    for update in (record for record in records if isinstance(record, Update)):
+        positions = update.positions[unseen[update.positions] & (known[update.positions] > update.order)]
+        if len(positions) < FEWEST:
+            continue
+        lookup = records[int(way.lookups[positions[0]])]
+        assert isinstance(lookup, Lookup)
+        step = _event(EventKind.UPDATE, update.order, update.stack, positions, script, text="gradient")
+        report, score = _stated(way, lookup, positions, script, ())
+        yield Traced(report, score, step, len(positions), False, False, False, False, discarded=True)
+        return
 
 
 def _most(way: Counted, among: NDArray[np.bool_]) -> tuple[int, Positions]:

@@ -2,11 +2,12 @@
 
 For every place that looks targets up, or reads losses that were looked up, and for all such places together, those since some earlier line are
 tried: all of them, the first of each position, the last, or the lowest. A loss may come near a mean that it is not, since losses of random
-tokens are much the same: whatever is told of one must hold in all ways whose means lie near it, and one of them must be it but for rounding.
+tokens are much the same: whatever is told of one must hold in all ways that may be meant.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from pgolf_check.dynamic.trace.read import Lookup, Printed, Record, Stack
 
 FLOAT32_MEAN = 3e-6
 """The relative error of a mean that was taken in float32."""
+FLOAT64_MEAN = 1e-9
+MANY_DIGITS = 1e-7
+"""Half a unit of the last of so many digits that hardly two means have the same."""
 NEAR = 3e-4
 """Nats within which another mean is taken for one that may be meant: by so much can it change that some positions are counted twice."""
 LEAST_SHARE = 0.5
@@ -43,6 +47,18 @@ class Statement:
     loss: float
     half_a_digit: float
 
+    def says_more_than(self, other: Statement) -> bool:
+        """Whether it states the same loss in more digits."""
+        return self.half_a_digit < other.half_a_digit and abs(self.loss - other.loss) <= 1.01 * other.half_a_digit
+
+
+class Agreement(enum.IntEnum):
+    """How near a mean comes to a stated one: near, the same but for what float32 takes off, or the same in many digits."""
+
+    NEAR = 0
+    ROUNDED = 1
+    IN_ALL_DIGITS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -56,32 +72,57 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Counted:
     """One way in which a printed loss may be a mean: the index of the counted lookup of each position, -1 if none, and whether that had
-    seen its target. `exact`: whether it is that mean but for rounding.
+    seen its target.
     """
 
     way: Way
     printed: Printed
     lookups: NDArray[np.int64]
     seen: NDArray[np.bool_]
-    exact: bool
+    agrees: Agreement
+
+
+def meant(records: Sequence[Record], statement: Statement, tokens: int) -> Iterator[Counted]:
+    """The ways that may be meant, if any is the stated mean: those that agree in all digits, or else all that are near."""
+    best = max((way.agrees for way in counted(records, statement, tokens)), default=Agreement.NEAR)
+    if best is not Agreement.NEAR:
+        least = best if best is Agreement.IN_ALL_DIGITS else Agreement.NEAR
+        yield from (way for way in counted(records, statement, tokens) if way.agrees >= least)
 
 
 def counted(records: Sequence[Record], statement: Statement, tokens: int) -> Iterator[Counted]:
     """All ways in which the last line with this text may state a mean of lookups before it; `lookups` index `records`."""
-    lines = [number for number, record in enumerate(records) if isinstance(record, Printed) and record.text == statement.text]
-    if not lines:
+    before, printed = _until(records, statement)
+    if printed is None:
         return
-    before = records[: lines[-1]]
-    printed = records[lines[-1]]
-    assert isinstance(printed, Printed)
     lookups = [record for record in before if isinstance(record, Lookup)]
     own = (Place(bool(record.read), record.read or record.stack) for record in lookups)
     for place in dict.fromkeys((Place(False, None), Place(True, None), *own)):
-        yield from _of_place(before, place, printed, statement, tokens)
+        for lines, sums in _since(before, place, tokens):
+            for which, agrees in sums.near(statement):
+                yield Counted(Way(place, which, lines), printed, *sums.counted(which), agrees)
 
 
-def _of_place(before: Sequence[Record], place: Place, printed: Printed, statement: Statement, tokens: int) -> Iterator[Counted]:
-    """The ways with the lookups of one place, those since the latest lines first."""
+def in_way(records: Sequence[Record], statement: Statement, tokens: int, way: Way) -> Counted | None:
+    """What the last line with this text states if it is taken in this way, whatever the mean; None if there is nothing of it."""
+    before, printed = _until(records, statement)
+    found = next((sums for lines, sums in _since(before, way.place, tokens) if lines == way.lines), None)
+    if printed is None or found is None:
+        return None
+    return Counted(way, printed, *found.counted(way.which), Agreement.NEAR)
+
+
+def _until(records: Sequence[Record], statement: Statement) -> tuple[Sequence[Record], Printed | None]:
+    """(the records before the last line with this text, that line if there is one)"""
+    for number in reversed(range(len(records))):
+        record = records[number]
+        if isinstance(record, Printed) and record.text == statement.text:
+            return records[:number], record
+    return (), None
+
+
+def _since(before: Sequence[Record], place: Place, tokens: int) -> Iterator[tuple[int, _Sums]]:
+    """The lookups of one place since each line that was printed before some, the latest first: (lines back, all since then)."""
     sums = _Sums(tokens)
     lines, fresh = 0, False
     for number in range(len(before) - 1, -2, -1):
@@ -91,9 +132,16 @@ def _of_place(before: Sequence[Record], place: Place, printed: Printed, statemen
             fresh = True
         elif record is None or isinstance(record, Printed):
             if fresh:
-                for which, exact in sums.with_mean(statement):
-                    yield Counted(Way(place, which, lines), printed, *sums.counted(which), exact)
+                yield lines, sums
             lines, fresh = lines + 1, False
+
+
+def _agreement(apart: float, statement: Statement) -> Agreement | None:
+    if statement.half_a_digit <= MANY_DIGITS and apart <= statement.half_a_digit + FLOAT64_MEAN:
+        return Agreement.IN_ALL_DIGITS
+    if apart <= statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss):
+        return Agreement.ROUNDED
+    return Agreement.NEAR if apart <= NEAR else None
 
 
 class _Sums:
@@ -119,18 +167,14 @@ class _Sums:
     def _put(self, way: str, number: int, positions: NDArray[np.int64], nats: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
         self._nats[way][positions], self._at[way][positions], self._seen[way][positions] = nats, number, seen
 
-    def with_mean(self, statement: Statement) -> list[tuple[str, bool]]:
-        """The ways whose mean is near the stated one, and whether it is that but for rounding."""
+    def near(self, statement: Statement) -> list[tuple[str, Agreement]]:
+        """The ways whose mean is near the stated one."""
         scored = self._at["first"] >= 0
         if np.count_nonzero(scored) < LEAST_SHARE * self._tokens:
             return []
-        rounded = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
         means = {way: float(nats[scored].mean()) for way, nats in self._nats.items()} | {"all": self._total / self._count}
-        return [
-            (way, abs(mean - statement.loss) <= rounded)
-            for way, mean in means.items()
-            if abs(mean - statement.loss) <= max(rounded, NEAR)
-        ]
+        agreed = {way: _agreement(abs(mean - statement.loss), statement) for way, mean in means.items()}
+        return [(way, agrees) for way, agrees in agreed.items() if agrees is not None]
 
     def counted(self, way: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """(the counted lookup of each position, whether that had seen its target)"""
