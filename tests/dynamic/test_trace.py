@@ -29,7 +29,7 @@ LAYOUT = Layout(tokens=1025, vocab=256)
 SCRIPT = (Path(__file__).parent / "scripts" / "ways.py").read_bytes()
 LEGAL = ("score_first", "first_epoch", "sliding_score_first")
 ILLEGAL = {
-    "train_first": "C301", "a_copy_is_scored": "C301", "by_hand": "C301", "last_epoch": "C302",
+    "train_first": "C301", "a_copy_is_scored": "C301", "by_hand": "C301", "a_loss_of_its_own": "C301", "last_epoch": "C302",
     "a_bias_for_each_window": "C103", "scored_again": "C402",
     "best_epoch": "C401", "best_of_two_legal_passes": "C401", "a_file_is_scored": "C301", "last_epoch_of_the_new_part": "C302",
     "through_a_file": "C303", "a_copy_learns": "C303",

@@ -1,4 +1,4 @@
-"""What a run prints, and what leaves torch and comes back, is told to its trace. Runs in the sandbox alone."""
+"""What a run prints, what leaves torch and comes back, and its own autograd functions are told to its trace. Runs in the sandbox alone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Told(Protocol):
     def printed(self, text: str) -> None: ...
     def left(self, tensor: Any) -> None: ...
     def came(self, tensor: Any) -> None: ...
+    def enter_function(self) -> None: ...
+    def leave_function(self, result: Any) -> None: ...
 
 
 def follow_prints(trace: Told) -> None:
@@ -66,3 +68,19 @@ def follow_files(trace: Told) -> None:
 
     torch.save, torch.load, torch.from_numpy = saves, loads, of_array  # type: ignore[assignment]
     TENSOR.numpy = as_array  # type: ignore[method-assign]
+
+
+def follow_functions(trace: Told) -> None:
+    """A loss that an autograd function of the script computes is learnt from as any other."""
+    apply = vars(torch.autograd.Function)["apply"].__func__
+
+    def followed(cls: Any, *args: Any, **options: Any) -> Any:
+        trace.enter_function()
+        result = None
+        try:
+            result = apply(cls, *args, **options)
+        finally:
+            trace.leave_function(result)
+        return result
+
+    torch.autograd.Function.apply = classmethod(followed)  # type: ignore[method-assign,assignment]

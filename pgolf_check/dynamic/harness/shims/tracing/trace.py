@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .following import follow_files, follow_prints
+from .following import follow_files, follow_functions, follow_prints
 from .lookups import COPIES, Found, lookup_in, part_read
 from .positions import Stream, as_mask, of_mask, ranges, stream_of
 from .storages import (
@@ -72,6 +72,9 @@ class Trace:
         self._told: set[object] = set()
         self._outside: dict[bytes, int] = {}  # the marks of what left torch, by its content
         self._lookups: dict[int, Lookup] = {}  # by the storages of their losses
+        self._inside: list[
+            int
+        ] = []  # of the autograd functions that are being run: the targets that their forward passes looked up
 
     # what is written
 
@@ -154,6 +157,24 @@ class Trace:
             self._mark(storage_of(given), mask)
         self._told.clear()
 
+    def enter_function(self) -> None:
+        """The forward pass of an autograd function begins, where nothing has a gradient."""
+        self._inside.append(0)
+
+    def leave_function(self, result: Any) -> None:
+        """It ends, with what it returns, None after an error: a backward pass through that learns from what it looked up."""
+        mask = self._inside.pop()
+        if self._inside:
+            self._inside[-1] |= mask
+        for each in tensors(result) if mask else ():
+            self._learns_from(each, mask)
+
+    @staticmethod
+    def _learns_from(result: Any, mask: int) -> None:
+        if isinstance(result, TENSOR) and result.grad_fn is not None:
+            kept: Any = result.grad_fn.metadata
+            kept[TARGETS] = mask
+
     def marks(self, tensor: Any) -> int:
         return self._marks.get(storage_of(tensor), 0) if self._marks else 0
 
@@ -234,9 +255,9 @@ class Trace:
         if nats.shape != places.shape:
             return
         mask = as_mask(places[known], self._stream.size)
-        if isinstance(result, TENSOR) and result.grad_fn is not None:
-            kept: Any = result.grad_fn.metadata
-            kept[TARGETS] = mask
+        self._learns_from(result, mask)
+        if self._inside:
+            self._inside[-1] |= mask
         flags = np.zeros(self._stream.size + 1, dtype=bool)
         flags[of_mask(self.marks(found.logits) & mask, self._stream.size)] = True
         lookup = Lookup(self._stack(), places, nats.astype("<f4"), flags[places])
@@ -300,4 +321,5 @@ def begin() -> Trace | None:
     trace = Trace(stream, output.write, here)
     follow_prints(trace)
     follow_files(trace)
+    follow_functions(trace)
     return trace
