@@ -22,17 +22,17 @@ from pgolf_check.dynamic.harness.flipping import flip
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.dynamic.trace.breaches import FEWEST, breaches, confirmed
 from pgolf_check.dynamic.trace.claims import Agreement, Statement, counted
-from pgolf_check.dynamic.trace.read import Lookup, Printed, Update, read_trace
+from pgolf_check.dynamic.trace.read import Lookup, Printed, Total, Update, read_trace
 from pgolf_check.rules.order import classify_traced
 
 LAYOUT = Layout(tokens=1025, vocab=256)
 SCRIPT = (Path(__file__).parent / "scripts" / "ways.py").read_bytes()
-LEGAL = ("score_first", "first_epoch", "sliding_score_first")
+LEGAL = ("score_first", "first_epoch", "sliding_score_first", "first_epoch_in_a_buffer")
 ILLEGAL = {
     "train_first": "C301", "a_copy_is_scored": "C301", "by_hand": "C301", "a_loss_of_its_own": "C301", "last_epoch": "C302",
     "a_bias_for_each_window": "C103", "scored_again": "C402",
     "best_epoch": "C401", "best_of_two_legal_passes": "C401", "a_file_is_scored": "C301", "last_epoch_of_the_new_part": "C302",
-    "through_a_file": "C303", "a_copy_learns": "C303",
+    "last_epoch_in_a_buffer": "C302", "through_a_file": "C303", "a_copy_learns": "C303",
 }  # fmt: skip
 
 
@@ -181,6 +181,9 @@ def test_a_trace_that_is_none_tells_nothing(text: bytes) -> None:
                 st.sampled_from(
                     (
                         "kind",
+                        "value",
+                        "count",
+                        "parts",
                         "order",
                         "stack",
                         "positions",
@@ -199,7 +202,7 @@ def test_a_trace_that_is_none_tells_nothing(text: bytes) -> None:
         ),
         max_leaves=12,
     ),
-    st.sampled_from(("score", "update", "print")),
+    st.sampled_from(("score", "update", "print", "total")),
 )
 def test_records_of_odd_shapes_are_left_out(value: Any, kind: str) -> None:
     given_record = {
@@ -211,7 +214,8 @@ def test_records_of_odd_shapes_are_left_out(value: Any, kind: str) -> None:
         "kind": kind,
     }
     for record in read_trace(json.dumps(given_record).encode(), 100):
-        assert not isinstance(record, Lookup | Update) or ((record.positions >= 0) & (record.positions < 100)).all()
+        held = [positions for _, positions in record.parts] if isinstance(record, Total) else [getattr(record, "positions", [])]
+        assert all(0 <= position < 100 for positions in held for position in positions)
 
 
 def lookup(order: int, positions: range, nats: np.ndarray, *, line: int = 1, seen: bool = False) -> Lookup:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pgolf_check.dynamic.trace.read import Lookup, Printed, Record, Stack
+from pgolf_check.dynamic.trace.read import Lookup, Positions, Printed, Record, Stack, Total
 
 FLOAT32_MEAN = 3e-6
 """The relative error of a mean that was taken in float32."""
@@ -53,20 +54,30 @@ class Statement:
 
 
 class Agreement(enum.IntEnum):
-    """How near a mean comes to a stated one: near, the same but for what float32 takes off, or the same in many digits."""
+    """How near a mean comes to a stated one: near, the same but for what float32 takes off, the same in many digits, or, surest, it is what the
+    run computed from these losses and no others.
+    """
 
     NEAR = 0
     ROUNDED = 1
     IN_ALL_DIGITS = 2
+    COMPUTED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Which losses are counted: those of a place, `lines` printed lines back at most, and which of several of one position."""
+    """Which losses are counted: those of a place, `lines` printed lines back at most, and which of several of one position; or those of the
+    total that was read so many totals back.
+    """
 
     place: Place
     which: str
     lines: int
+
+
+TOTAL = "total"
+LATEST = 8
+"""How many totals before a line are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +94,10 @@ class Counted:
 
 
 def meant(records: Sequence[Record], statement: Statement, tokens: int) -> Iterator[Counted]:
-    """The ways that may be meant, if any is the stated mean: those that agree in all digits, or else all that are near."""
+    """The ways that may be meant, if any is the stated mean: those that were computed or agree in all digits, or else all that are near."""
     best = max((way.agrees for way in counted(records, statement, tokens)), default=Agreement.NEAR)
     if best is not Agreement.NEAR:
-        least = best if best is Agreement.IN_ALL_DIGITS else Agreement.NEAR
+        least = best if best >= Agreement.IN_ALL_DIGITS else Agreement.NEAR
         yield from (way for way in counted(records, statement, tokens) if way.agrees >= least)
 
 
@@ -95,6 +106,9 @@ def counted(records: Sequence[Record], statement: Statement, tokens: int) -> Ite
     before, printed = _until(records, statement)
     if printed is None:
         return
+    for back, total in enumerate(_totals(before)):
+        if _is_stated(total, before, statement):
+            yield _of_total(total, back, before, printed, tokens)
     lookups = [record for record in before if isinstance(record, Lookup)]
     own = (Place(bool(record.read), record.read or record.stack) for record in lookups)
     for place in dict.fromkeys((Place(False, None), Place(True, None), *own)):
@@ -106,10 +120,49 @@ def counted(records: Sequence[Record], statement: Statement, tokens: int) -> Ite
 def in_way(records: Sequence[Record], statement: Statement, tokens: int, way: Way) -> Counted | None:
     """What the last line with this text states if it is taken in this way, whatever the mean; None if there is nothing of it."""
     before, printed = _until(records, statement)
-    found = next((sums for lines, sums in _since(before, way.place, tokens) if lines == way.lines), None)
-    if printed is None or found is None:
+    if printed is None:
         return None
-    return Counted(way, printed, *found.counted(way.which), Agreement.NEAR)
+    if way.which == TOTAL:
+        total = next((total for back, total in enumerate(_totals(before)) if back == way.lines), None)
+        return _of_total(total, way.lines, before, printed, tokens) if total is not None else None
+    found = next((sums for lines, sums in _since(before, way.place, tokens) if lines == way.lines), None)
+    return Counted(way, printed, *found.counted(way.which), Agreement.NEAR) if found is not None else None
+
+
+def _totals(before: Sequence[Record]) -> Iterator[Total]:
+    """The latest totals before a line, the latest first."""
+    return islice((record for record in reversed(before) if isinstance(record, Total)), LATEST)
+
+
+def _is_stated(total: Total, before: Sequence[Record], statement: Statement) -> bool:
+    """Whether a line states a total divided by the number of its losses, or a total that is their mean already."""
+    allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
+    if abs(total.value / total.count - statement.loss) <= allowed:
+        return True
+    if abs(total.value - statement.loss) > allowed:
+        return False
+    lookups = {record.order: record for record in before if isinstance(record, Lookup)}
+    nats = [_nats_at(lookups[order], positions) for order, positions in total.parts if order in lookups]
+    return bool(nats) and abs(float(np.concatenate(nats).mean()) - statement.loss) <= NEAR
+
+
+def _nats_at(lookup: Lookup, positions: Positions) -> NDArray[np.float64]:
+    order = np.argsort(lookup.positions, kind="stable")
+    found = order[np.searchsorted(lookup.positions, positions, sorter=order).clip(max=max(len(order) - 1, 0))]
+    nats: NDArray[np.float64] = lookup.nats[found[lookup.positions[found] == positions]]
+    return nats
+
+
+def _of_total(total: Total, back: int, before: Sequence[Record], printed: Printed, tokens: int) -> Counted:
+    numbers = {record.order: number for number, record in enumerate(before) if isinstance(record, Lookup)}
+    lookups = np.full(tokens, -1, dtype=np.int64)
+    seen = np.zeros(tokens, dtype=bool)
+    for order, positions in total.parts:
+        lookup = before[numbers[order]] if order in numbers else None
+        if isinstance(lookup, Lookup):
+            lookups[positions] = numbers[order]
+            seen[positions] |= np.isin(positions, lookup.positions[lookup.seen])
+    return Counted(Way(Place(False, None), TOTAL, back), printed, lookups, seen, Agreement.COMPUTED)
 
 
 def _until(records: Sequence[Record], statement: Statement) -> tuple[Sequence[Record], Printed | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 Positions = NDArray[np.int64]
 Stack = tuple[tuple[str, int], ...]
 MOST_RECORDS, MOST_FRAMES = 200_000, 16
+MOST_TIMES = 64
+"""How often a record may hold every position of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,18 @@ class Printed:
     text: str
 
 
-Record = Lookup | Update | Printed
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A number that was computed from `count` losses: of lookups, by their order, these positions; unknown ones are left out."""
+
+    order: int
+    stack: Stack
+    value: float
+    count: int
+    parts: tuple[tuple[int, Positions], ...]
+
+
+Record = Lookup | Update | Printed | Total
 
 
 def read_trace(text: bytes, tokens: int) -> tuple[Record, ...]:
@@ -80,6 +94,8 @@ def _record(given: Any, tokens: int) -> Record:
     stack = _stack(given["stack"])
     if given["kind"] == "print":
         return Printed(order, stack, str(given["text"]).strip())
+    if given["kind"] == "total":
+        return _total(order, stack, given, tokens)
     positions = _positions(given["positions"], tokens)
     if given["kind"] == "update":
         return Update(order, stack, positions, _integer(given["parameters"]), bool(given["fresh"]), bool(given["training"]))
@@ -92,6 +108,16 @@ def _record(given: Any, tokens: int) -> Record:
     return Lookup(
         order, place, stack if given["part"] is True else (), positions, nats, np.isin(positions, _positions(given["seen"], tokens))
     )
+
+
+def _total(order: int, stack: Stack, given: Any, tokens: int) -> Total:
+    value, count = given["value"], _integer(given["count"])
+    parts = tuple((_integer(lookup), _positions(ranges, tokens)) for lookup, ranges in given["parts"])
+    if not isinstance(value, float) or not math.isfinite(value) or count < max(1, sum(len(positions) for _, positions in parts)):
+        raise ValueError("no total, or one of more losses than it counts")
+    if count > MOST_TIMES * tokens:
+        raise ValueError("more losses than a run computes")
+    return Total(order, stack, value, count, parts)
 
 
 def _stack(given: Any) -> Stack:
@@ -107,7 +133,7 @@ def _integer(value: Any) -> int:
 def _positions(ranges: Any, tokens: int) -> Positions:
     """[first, end) ranges, in their order. Raises ValueError for more positions than a lookup may hold, or outside of the stream."""
     parts = []
-    room = 64 * tokens
+    room = MOST_TIMES * tokens
     for first, end in ranges:
         if not 0 <= _integer(first) < _integer(end) <= tokens or end - first > room:
             raise ValueError("positions outside of the stream")

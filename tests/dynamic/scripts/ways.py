@@ -123,6 +123,35 @@ def first_epoch(model: Any, optimizer: Any, tokens: Any) -> None:
     tell(losses)
 
 
+def in_a_buffer(model: Any, optimizer: Any, tokens: Any, counted: int) -> None:
+    """Two epochs; each overwrites a sum of losses, at a temperature that is no part of what is looked up. `counted` is the one that is told."""
+    total = torch.zeros((), dtype=torch.float64)
+    scored = 0
+    told = []
+    for _ in range(2):
+        total.zero_()
+        scored = 0
+        for x, y in windows(tokens):
+            optimizer.zero_grad()
+            losses = F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="none")
+            with torch.no_grad():
+                for half in (losses[: WINDOW // 2], losses[WINDOW // 2 :]):
+                    total += 0.98 * half.to(torch.float64).sum()
+            scored += len(losses)
+            losses.mean().backward()
+            optimizer.step()
+        told.append(total.item() / scored)
+    tell([told[counted]])
+
+
+def first_epoch_in_a_buffer(model: Any, optimizer: Any, tokens: Any) -> None:
+    in_a_buffer(model, optimizer, tokens, 0)
+
+
+def last_epoch_in_a_buffer(model: Any, optimizer: Any, tokens: Any) -> None:
+    in_a_buffer(model, optimizer, tokens, 1)
+
+
 def by_hand(model: Any, _: Any, tokens: Any) -> None:
     for x, y in windows(tokens):
         slopes = torch.autograd.grad(loss_of(model, x, y), list(model.parameters()))
@@ -287,6 +316,7 @@ WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
     each.__name__: each
     for each in (
         score_first, train_first, through_a_file, a_copy_learns, a_copy_is_scored, last_epoch, first_epoch, by_hand, a_loss_of_its_own,
+        first_epoch_in_a_buffer, last_epoch_in_a_buffer,
         a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
         a_file_is_scored, best_of_two_legal_passes,
         only_scored, rows_by_documents, looks_ahead, measures_the_split,

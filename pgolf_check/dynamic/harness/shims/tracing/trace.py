@@ -3,7 +3,8 @@
 A target is known by its neighbours in the stream, which is random, so that a few of them occur in one place only. A storage is marked with
 the targets whose loss a backward pass carried into it; every operation that writes takes the marks of what it reads along. Each lookup of
 targets in logits is told with its losses and with those of its targets that its logits are marked with; so are the parts of the losses that
-are read without a gradient, each write that marks a parameter, as an update, and each printed line that speaks of a score.
+are read without a gradient, the numbers that are computed from many of them, each write that marks a parameter, as an update, and each
+printed line that speaks of a score.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from .storages import (
     storage_of,
     tensors,
 )
+from .totals import READ, Totals
 
 FILE = Path(".trace") / "events.jsonl"
 FRAMES = 12
@@ -47,12 +49,13 @@ Stack = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Lookup:
-    """Losses of targets, in the order of their storage, the places of these, and which of them the logits had seen."""
+    """Losses of targets, in the order of their storage, the places of these, and which of them the logits had seen; when it was told."""
 
     stack: list[tuple[str, int]]
     places: np.ndarray
     nats: np.ndarray
     seen: np.ndarray
+    order: int
     read: set[object] = field(default_factory=set)
 
 
@@ -72,9 +75,8 @@ class Trace:
         self._told: set[object] = set()
         self._outside: dict[bytes, int] = {}  # the marks of what left torch, by its content
         self._lookups: dict[int, Lookup] = {}  # by the storages of their losses
-        self._inside: list[
-            int
-        ] = []  # of the autograd functions that are being run: the targets that their forward passes looked up
+        self._totals = Totals()
+        self._inside: list[int] = []  # of the autograd functions that are being run: the targets that were looked up
 
     # what is written
 
@@ -116,8 +118,12 @@ class Trace:
         if known is not None:
             self._backward(known, result)
             return
+        name = getattr(func, "__name__", "")
+        self._totals.carry(name, args, kwargs, result)
+        if name in READ and args:
+            self._total_read(args[0], result)
         if self._lookups:
-            self._read(func, args, result)
+            self._read(name, args, result)
         if self._marks:
             self._carry(func, args, kwargs, result)
         found = lookup_in(func, args, kwargs, result)
@@ -260,10 +266,12 @@ class Trace:
             self._inside[-1] |= mask
         flags = np.zeros(self._stream.size + 1, dtype=bool)
         flags[of_mask(self.marks(found.logits) & mask, self._stream.size)] = True
-        lookup = Lookup(self._stack(), places, nats.astype("<f4"), flags[places])
+        lookup = Lookup(self._stack(), places, nats.astype("<f4"), flags[places], self._order + 1)
         self._score(lookup, known)
         if isinstance(result, TENSOR) and result.numel() == len(places) > 1:
             self._follow(result, lookup)
+        else:
+            self._totals.start(result, (lookup.order, places))
 
     def _score(self, lookup: Lookup, which: np.ndarray, part: bool = False) -> None:
         positions = lookup.places[which]
@@ -283,15 +291,16 @@ class Trace:
             while len(self._lookups) > KEPT:
                 del self._lookups[next(iter(self._lookups))]
 
-    def _read(self, func: Any, args: Any, result: Any) -> None:
+    def _read(self, name: str, args: Any, result: Any) -> None:
         """Tell the losses that a call without a gradient reads; follow copies of all of them."""
         given = args[0] if args and isinstance(args[0], TENSOR) else None
         lookup = self._lookups.get(storage_of(given)) if given is not None else None
-        name = getattr(func, "__name__", "")
         if lookup is not None and given is not None and not (given.requires_grad and torch.is_grad_enabled()):
             part = part_read(name, args, len(lookup.places))
             if part is not None:
                 self._told_part(lookup, part)
+                if isinstance(result, TENSOR) and storage_of(result) != storage_of(given):
+                    self._totals.start(result, (lookup.order, lookup.places[part]))
         for each in tensors(result):
             if lookup is None or storage_of(each) != storage_of(given):
                 self._lookups.pop(storage_of(each), None)
@@ -305,6 +314,14 @@ class Trace:
         if key not in lookup.read and len(which):
             lookup.read.add(key)
             self._score(lookup, which, part=True)
+
+    def _total_read(self, total: Any, value: Any) -> None:
+        """Tell a number that is computed from the losses of half of the stream."""
+        parts = self._totals.of(total)
+        count = sum(len(positions) for _, positions in parts)
+        if isinstance(value, float) and 2 * count >= self._stream.size:
+            told = [[order, ranges(positions[positions >= 0])] for order, positions in parts]
+            self._tell("total", value=value, count=count, parts=told)
 
 
 def begin() -> Trace | None:
