@@ -36,7 +36,9 @@ class ExportConfig:
     gptq_block: int = 128
     gptq_damping: float = 0.002
     gptq_act_order: bool = True
-    qronos_passes: int = 3  # in which inputs are collected anew behind matrices as they are rounded by then
+    qronos_passes: int = (
+        3  # the matrices are cut into so many stretches, whose inputs are collected behind those before it, rounded
+    )
     lqer_rank: int = 0  # of corrections; 0 = none
     lqer_top: int = 3  # matrices that get one, those with the largest error
     lqer_form: str = "asymmetric"
