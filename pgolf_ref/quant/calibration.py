@@ -43,14 +43,17 @@ def _collected(
 
 
 def _stretches(found: dict[str, InputStatistics], most: int) -> list[list[str]]:
-    """Names in the order of products, cut into so many stretches at most; matrices that share an input stay together."""
+    """Names in the order of products, cut into so many stretches at most, 0 is one for each; matrices that share an input stay together.
+
+    The products of one stretch know nothing of each other: all correct for what comes before it, as if the others did not.
+    """
     products: list[list[str]] = []
     for name, inputs in found.items():
         if products and torch.equal(inputs.hessian, found[products[-1][0]].hessian):
             products[-1].append(name)
         else:
             products.append([name])
-    size = max(1, math.ceil(len(products) / most))
+    size = max(1, math.ceil(len(products) / most)) if most else 1
     return [list(chain(*products[first : first + size])) for first in range(0, len(products), size)]
 
 
