@@ -6,7 +6,7 @@ written; a checkpoint of other code, configuration, seed or data is refused; the
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,21 @@ class Checkpoints:
             arrays[META] = np.frombuffer(json.dumps(meta).encode("ascii"), dtype=np.uint8)
             with whole_file(self._path) as file:
                 np.savez(file, **arrays)
+
+
+def write_weights(path: Path, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """The weights that a run trained, by name, in a file of their own."""
+    with whole_file(path) as file:
+        np.savez(file, **{name: weight.detach().to("cpu", torch.float32).numpy() for name, weight in weights})
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Those of `write_weights`; UserError for any other file."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} holds no weights ({error}): name a file that `pgolf-train run --weights` wrote") from error
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

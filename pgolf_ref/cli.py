@@ -122,6 +122,7 @@ def verify(data: Path, edition: Path | None) -> None:
 @click.option("--data", help="Data folder; replaces data.path of the recipe.")
 @click.option("--set", "overrides", multiple=True, metavar="TABLE.NAME=VALUE", help="Replace a value of the recipe; repeatable.")
 @click.option("--scale", type=click.Choice(("full", "tiny")), default="full", show_default=True, help="tiny: seconds on a CPU.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder for the weights before quantisation; default: not kept.")
 @click.option("--dry-run", is_flag=True, help="Tell plan, parameters, memory and size, and stop.")
 @click.option("--accept-assumptions", is_flag=True, help="Run a recipe that fills gaps of its source with choices of our own.")
 @click.option("--name", help="Title of the submission; default: the recipe's name.")
@@ -134,6 +135,7 @@ def run(
     data: str | None,
     overrides: tuple[str, ...],
     scale: str,
+    weights: Path | None,
     dry_run: bool,
     accept_assumptions: bool,
     name: str | None,
@@ -161,7 +163,7 @@ def run(
     world = World.from_environment(config.run.device)
     by = Author(name or f"Recipe {Path(recipe).stem}", author, github_id or author)
     with watching(world.is_main) as audience:
-        results = run_experiment(config, numbers, out, by, world, audience)
+        results = run_experiment(config, numbers, out, by, world, audience, weights)
     world.close()
     if world.is_main:
         click.echo(f"{out}: val_bpb {mean_bpb(results):.8f}, mean of {len(results)} run(s)")
@@ -227,17 +229,18 @@ def evaluate(
 
 @cli.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), help="The .npz file of `run --weights`: tell the error of each matrix.")
 @click.option("--losses", type=click.Path(path_type=Path), help="The .npz file of `evaluate --losses`: tell where the losses lie.")
 @click.option("--picture", type=click.Path(path_type=Path), help="With --losses: draw where they lie to this .png file.")
 @click.option("--log", type=click.Path(path_type=Path), help="The log of the run: tell its phases.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-def inspect(artifact: Path, losses: Path | None, picture: Path | None, log: Path | None, form: str) -> None:
-    """Tell what an artifact holds: rank, condition, outliers and rounding of its matrices, ranges of its gates."""
+def inspect(artifact: Path, weights: Path | None, losses: Path | None, picture: Path | None, log: Path | None, form: str) -> None:
+    """Tell what an artifact holds: rank, condition, outliers, rounding and error of its matrices, ranges of its gates."""
     from pgolf_ref.inspection import pictures, report
 
     if picture is not None and losses is None:
         raise click.UsageError("--picture draws losses; name a file of them with --losses")
-    found = report.inspected(artifact, losses, log)
+    found = report.inspected(artifact, weights, losses, log)
     if picture is not None:
         pictures.draw(found.losses, picture)
     click.echo(report.as_json(found) if form == "json" else report.as_text(found))

@@ -34,9 +34,15 @@ class Author:
 
 
 def run_experiment(
-    config: Config, seeds: Sequence[int], out: Path, by: Author, world: World, audience: Audience | None = None
+    config: Config,
+    seeds: Sequence[int],
+    out: Path,
+    by: Author,
+    world: World,
+    audience: Audience | None = None,
+    weights: Path | None = None,
 ) -> list[SeedResult]:
-    """Run the seeds that have not finished in `out`, and write the submission folder there.
+    """Run the seeds that have not finished in `out`, and write the submission folder there; weights before quantisation to `weights`.
 
     The audience is told what the logs tell, and of every seed that is over: "finished" with the path of its log.
     """
@@ -46,7 +52,7 @@ def run_experiment(
     results = _finished(out, identity)
     for seed in seeds:
         if seed not in results:
-            results[seed] = run_seed(with_seed(config, seed, config.data.path), script, out, world, audience)
+            results[seed] = run_seed(with_seed(config, seed, config.data.path), script, out, world, audience, weights)
             if world.is_main:
                 write_json(_note(out, seed), {"fingerprint": identity, **asdict(results[seed])})
                 if audience:

@@ -17,7 +17,7 @@ import torch
 
 from pgolf_ref import log as lines
 from pgolf_ref import phases
-from pgolf_ref.checkpoint import Checkpoint, Checkpoints
+from pgolf_ref.checkpoint import Checkpoint, Checkpoints, write_weights
 from pgolf_ref.clock import Clock
 from pgolf_ref.config import Config
 from pgolf_ref.config.root import SHORTEST
@@ -83,6 +83,10 @@ def artifact_name(seed: int) -> str:
     return f"model_seed{seed}.pgolf"
 
 
+def weights_name(seed: int) -> str:
+    return f"weights_seed{seed}.npz"
+
+
 def ledger_name(seed: int) -> str:
     return f"ledger_seed{seed}.jsonl"
 
@@ -97,12 +101,14 @@ def remove_checkpoint(out: Path, seed: int, world: World) -> None:
         (out / checkpoint_name(seed)).unlink(missing_ok=True)
 
 
-def run_seed(config: Config, script: str, out: Path, world: World, audience: Audience | None = None) -> SeedResult:
+def run_seed(
+    config: Config, script: str, out: Path, world: World, audience: Audience | None = None, weights: Path | None = None
+) -> SeedResult:
     """Run the configuration and leave log, artifact and ledger replay in `out`; `script` is all of its code, which the log
     shows and counts.
 
-    A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`. UserError where data cannot be
-    read, and where training or test-time training has diverged.
+    A run that was interrupted goes on from its last checkpoint, which stays until `remove_checkpoint`. The weights before quantisation
+    go to the folder `weights`, if one is named. UserError where data cannot be read, and where training or test-time training has diverged.
     """
     clock, seed = Clock(), config.run.seed_init
     with clock.phase(phases.DATA) as reading:
@@ -125,6 +131,8 @@ def run_seed(config: Config, script: str, out: Path, world: World, audience: Aud
             config, loader, clock, log, world=world, validate=validate, vocabulary=known, checkpoints=checkpoints, resumed=resumed
         )
         _tell_memory(log, "training", world)
+        if weights is not None and world.is_main:
+            write_weights(weights / weights_name(seed), trained.model.named_parameters())
         calibration = _calibrated(trained, loader, config, clock, log, world)
         size = len(encoded(script))
         artifact = _export(trained.model, calibration, config, out / artifact_name(seed), size, clock, log, world)

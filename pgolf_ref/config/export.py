@@ -36,7 +36,7 @@ class ExportConfig:
     gptq_block: int = 128
     gptq_damping: float = 0.002
     gptq_act_order: bool = True
-    qronos_passes: int = 3  # in which inputs are collected anew behind matrices as they are rounded by then
+    qronos_passes: int = 0  # stretches of products whose inputs are collected behind those before, rounded; 0 = one for each
     lqer_rank: int = 0  # of corrections; 0 = none
     lqer_top: int = 3  # matrices that get one, those with the largest error
     lqer_form: str = "asymmetric"
@@ -89,9 +89,10 @@ class ExportConfig:
 def problems(export: ExportConfig) -> list[str]:
     """Every rule that the section breaks."""
     named = {"lqer_form": CORRECTIONS, "calibration": CALIBRATIONS, "codec": CODECS, "packing": PACKINGS, "fit": FITS}
-    not_negative = ("hessian_share", "scale_floor", "row_clamp", "gptq_damping", "lqer_rank", "lqer_top", "reserve_seconds")
+    counts = ("qronos_passes", "lqer_rank", "lqer_top")
+    not_negative = (*counts, "hessian_share", "scale_floor", "row_clamp", "gptq_damping", "reserve_seconds")
     wanted = {
-        "positive": ("cap_bytes", "qronos_passes", "gptq_block", "lqer_group", "calibration_rows"),
+        "positive": ("cap_bytes", "gptq_block", "lqer_group", "calibration_rows"),
         "0 or more": not_negative,
         "from 2 to 8": ("matrix_bits", "embedding_bits"),
         "in [0, 1]": ("guided_more", "guided_fewer"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pgolf_ref import phases
+from pgolf_ref.checkpoint import read_weights
 from pgolf_ref.clock import Phase
 from pgolf_ref.errors import UserError
 from pgolf_ref.inspection.losses import Group, loss_groups, read_losses
@@ -17,7 +18,7 @@ from pgolf_ref.quant.artifact import load_model
 from pgolf_ref.quant.container import read_container
 from pgolf_ref.tables import aligned
 
-MATRIX = ("matrix", "rows", "columns", "effective rank", "condition", "row outlier", "rounding")
+MATRIX = ("matrix", "rows", "columns", "effective rank", "condition", "row outlier", "rounding", "error")
 VECTOR = ("vector", "numbers", "least", "mean", "most")
 LOSSES = ("tokens by", "class", "tokens", "expected", "val_loss", "val_bpb")
 
@@ -32,13 +33,16 @@ class Inspection:
     phases: tuple[Phase, ...]
 
 
-def inspected(artifact: Path, losses: Path | None, log: Path | None) -> Inspection:
-    """Of an artifact, of a file of losses and of the log of its run if there are such. UserError for files that are none."""
+def inspected(artifact: Path, weights: Path | None, losses: Path | None, log: Path | None) -> Inspection:
+    """Of an artifact; of its weights before quantisation, a file of losses and the log of its run if there are such.
+
+    UserError for files that are none.
+    """
     try:
         data = artifact.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {artifact}: {error.strerror}; name an artifact such as model_seed42.pgolf") from error
-    figures = figures_of(load_model(data), read_container(data)[0])
+    figures = figures_of(load_model(data), read_container(data)[0], read_weights(weights) if weights is not None else None)
     groups = loss_groups(read_losses(losses)) if losses is not None else ()
     return Inspection(*figures, groups, _phases(log) if log is not None else ())
 
@@ -75,8 +79,8 @@ def as_text(found: Inspection) -> str:
 
 
 def _row(matrix: Matrix) -> tuple[str, ...]:
-    rounding = f"{matrix.rounding:.2%}" if matrix.rounding is not None else ""
-    figures = f"{matrix.effective_rank:.1f}", f"{matrix.condition:.3g}", f"{matrix.outlier:.2f}", rounding
+    shares = (f"{share:.2%}" if share is not None else "" for share in (matrix.rounding, matrix.error))
+    figures = f"{matrix.effective_rank:.1f}", f"{matrix.condition:.3g}", f"{matrix.outlier:.2f}", *shares
     return (matrix.name, f"{matrix.rows}", f"{matrix.columns}", *figures)
 
 

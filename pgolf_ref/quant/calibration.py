@@ -4,6 +4,8 @@ Invariant: the statistics are those of one rank for any number of them.
 """
 
 import copy
+import math
+from itertools import chain
 
 import torch
 
@@ -19,15 +21,16 @@ from pgolf_ref.registry import registry
 
 
 def calibrate(model: GPT, source: Source, config: Config, phase: Phase, world: World) -> dict[str, InputStatistics]:
-    """Statistics of the inputs of every matrix that is stored as integers, by the name of its parameter."""
+    """Statistics of the inputs of every matrix that is stored as integers, by the name of its parameter, in the order of products."""
     if not config.export.calibrates:
         return {}
     refuse_without_time(phase, world)
     names = wanted(model, config)
     found = _collected(Collector(model, names), source, config, phase, world)
-    for _ in range(config.export.qronos_passes) if "qronos" in config.export.roundings else ():
+    for stretch in _stretches(found, config.export.qronos_passes) if "qronos" in config.export.roundings else ():
         if world.agree(phase.remaining) > 0:
-            found = _collected(PairedCollector(model, _rounded(model, config, found), names), source, config, phase, world)
+            rounded = _rounded_before(stretch, model, config, found)
+            found |= _collected(PairedCollector(model, rounded, stretch), source, config, phase, world)
     return found
 
 
@@ -39,13 +42,33 @@ def _collected(
     return collector.statistics(world)
 
 
-def _rounded(model: GPT, config: Config, found: dict[str, InputStatistics]) -> GPT:
-    """A copy that computes with the weights as these statistics round them."""
+def _stretches(found: dict[str, InputStatistics], most: int) -> list[list[str]]:
+    """Names in the order of products, cut into so many stretches at most, 0 is one for each; matrices that share an input stay together.
+
+    The products of one stretch know nothing of each other: all correct for what comes before it, as if the others did not.
+    """
+    products: list[list[str]] = []
+    for name, inputs in found.items():
+        if products and torch.equal(inputs.hessian, found[products[-1][0]].hessian):
+            products[-1].append(name)
+        else:
+            products.append([name])
+    size = max(1, math.ceil(len(products) / most)) if most else 1
+    return [list(chain(*products[first : first + size])) for first in range(0, len(products), size)]
+
+
+def _rounded_before(stretch: list[str], model: GPT, config: Config, found: dict[str, InputStatistics]) -> GPT:
+    """A copy in which what comes before a stretch is rounded as in the end, and so is what no inputs decide.
+
+    The rest stays whole: it is rounded in another way once its inputs are known, and what undoes the error of one rounding adds to
+    that of another.
+    """
     copied = copy.deepcopy(model)
-    parameters = dict(copied.named_parameters())
+    parameters, later = dict(copied.named_parameters()), list(found)[list(found).index(stretch[0]) :]
     with torch.no_grad():
         for name, quantised in quantised_matrices(model, config, found).items():
-            parameters[name].copy_(quantised.expanded())
+            if name not in later:
+                parameters[name].copy_(quantised.expanded())
     return copied
 
 

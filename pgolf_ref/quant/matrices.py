@@ -162,9 +162,8 @@ def _by_inputs(batch: list[tuple[Matrix, Tensor]], export: ExportConfig) -> Tens
     scales, bits = torch.stack([scales for _, scales in batch]).to(weights), batch[0][0].bits
     settings = GPTQSettings(export.gptq_block, export.gptq_damping, export.gptq_act_order)
     if "qronos" in export.roundings and batch[0][0].method.rounding == "qronos":
-        crosses = [m.inputs.cross for m, _ in batch if m.inputs is not None and m.inputs.cross is not None]
-        if len(crosses) == len(batch):
-            return qronos(weights, hessians, torch.stack(crosses).to(weights), scales, bits, settings)
+        crosses = torch.stack([matrix.inputs.correlation for matrix, _ in batch if matrix.inputs is not None]).to(weights)
+        return qronos(weights, hessians, crosses, scales, bits, settings)
     codes = best_of_both(weights, hessians, scales, bits, settings)
     if "cdquant" in export.roundings and batch[0][0].method.rounding == "cdquant":
         return descend(weights, hessians, scales, bits, codes, weights.size(-1))

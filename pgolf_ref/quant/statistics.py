@@ -27,6 +27,11 @@ class InputStatistics:
     magnitude: Tensor
     cross: Tensor | None = None
 
+    @property
+    def correlation(self) -> Tensor:
+        """Mean of x~ x^T: where nothing was rounded before, x~ is x."""
+        return self.hessian if self.cross is None else self.cross
+
 
 class Collector:
     """Sums over the inputs of forward passes of a model, for the parameters of these names."""
@@ -121,9 +126,9 @@ def joined(known: Sums | None, added: Sums) -> Sums:
 
 
 def means(totals: Mapping[str, Sums], world: World) -> dict[str, InputStatistics]:
-    """Of the sums over all ranks."""
+    """Of the sums over all ranks, in the order in which a forward pass comes to the matrices."""
     found = {}
-    for name in sorted(totals):
-        gram, magnitude, count = (world.sum(total) for total in totals[name])
+    for name, sums_of_rank in totals.items():
+        gram, magnitude, count = (world.sum(total) for total in sums_of_rank)
         found[name] = InputStatistics(gram / count, magnitude / count)
     return found

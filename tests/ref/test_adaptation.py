@@ -41,6 +41,7 @@ PHASES = (
     "ttt.chunk_tokens=30",
     "ttt.batch_rows=2",
 )
+CHUNKED = ("evaluate.stride=6", "ttt.epochs=2", "ttt.chunk_tokens=30", "ttt.batch_rows=2", "ttt.lr=0.05")
 BOTH = (*LORA, "ttt.epochs=1", "ttt.phases=[2, 5]", "ttt.chunk_tokens=30", "ttt.batch_rows=2", "ttt.lr=0.05")
 
 
@@ -60,7 +61,7 @@ def with_lora(config: Config, **values: object) -> Config:
     return dataclasses.replace(config, ttt=dataclasses.replace(config.ttt, lora=dataclasses.replace(config.ttt.lora, **values)))
 
 
-@pytest.mark.parametrize("recipe", [LORA, PHASES, BOTH])
+@pytest.mark.parametrize("recipe", [CHUNKED, LORA, PHASES, BOTH])
 def test_every_score_precedes_the_first_update_that_uses_it(recipe: tuple[str, ...]) -> None:
     tokens = text()
     book = adapted(small(*recipe), tokens)
@@ -116,6 +117,8 @@ def test_scores_do_not_depend_on_batch_mates(batch: int) -> None:
     tokens, config = text(), small(*LORA)
     expected = adapted(config, tokens).losses()
     np.testing.assert_allclose(adapted(with_lora(config, batch_documents=batch), tokens).losses(), expected, rtol=0, atol=1e-9)
+    few, many = (adapted(small(*CHUNKED, f"evaluate.batch_windows={count}"), tokens).losses() for count in (batch, 64))
+    np.testing.assert_allclose(few, many, rtol=0, atol=1e-9)
 
 
 def test_scores_do_not_depend_on_the_documents_around() -> None:
@@ -126,7 +129,7 @@ def test_scores_do_not_depend_on_the_documents_around() -> None:
         np.testing.assert_allclose(whole[first - 1 : end - 1], alone, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("recipe", [LORA, PHASES, BOTH])
+@pytest.mark.parametrize("recipe", [CHUNKED, LORA, PHASES, BOTH])
 def test_one_rank_repeats_itself_bit_by_bit(recipe: tuple[str, ...]) -> None:
     tokens, config = text(), small(*recipe)
     first, second = adapted(config, tokens), adapted(config, tokens)
@@ -160,7 +163,7 @@ def test_a_flip_of_later_tokens_changes_no_score_that_precedes_them() -> None:
 # Ranks
 
 
-@pytest.mark.parametrize("recipe", [LORA, PHASES, BOTH])
+@pytest.mark.parametrize("recipe", [CHUNKED, LORA, PHASES, BOTH])
 @pytest.mark.parametrize("size", [2, 4])
 def test_any_number_of_ranks_gives_the_losses_of_one(size: int, recipe: tuple[str, ...]) -> None:
     config = small(*recipe)

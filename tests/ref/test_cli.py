@@ -114,7 +114,8 @@ def test_a_defect_is_3_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_a_killed_run_keeps_its_finished_seed(tmp_path: Path) -> None:
-    arguments = [*RUN, "--data", str(prepared()), "--seeds", "1,2", "--out", str(tmp_path / "out")]
+    folders = ["--out", str(tmp_path / "out"), "--weights", str(tmp_path / "weights")]
+    arguments = [*RUN, "--data", str(prepared()), "--seeds", "1,2", *folders]
     process = start(*arguments)
     wait_for(tmp_path / "out" / ".seed_1.json", process)
     wait_for(tmp_path / "out" / ".train_seed2.log.partial", process)
@@ -130,6 +131,7 @@ def test_a_killed_run_keeps_its_finished_seed(tmp_path: Path) -> None:
     done = contents(tmp_path / "out")
     assert {name: done[name] for name in kept} == kept
     assert "submission.json" in done and not any(name.startswith(".") for name in done)
+    assert set(contents(tmp_path / "weights")) == {"weights_seed1.npz", "weights_seed2.npz"}
 
 
 @pytest.mark.parametrize("moment", ["train", "prepare"])

@@ -10,14 +10,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import brisk
 from toys import random_model, small
 
 from pgolf_ref.cli import main
 from pgolf_ref.data.pieces import BOS
 from pgolf_ref.data.vocabulary import Kind
+from pgolf_ref.distributed import World
 from pgolf_ref.inspection.losses import ARRAYS, loss_groups
 from pgolf_ref.inspection.weights import figures_of, matrix_figures
-from pgolf_ref.quant.artifact import export_model
+from pgolf_ref.quant.artifact import export_model, load_model
+from pgolf_ref.run import artifact_name, run_seed, weights_name, with_seed
 
 
 def test_the_effective_rank_and_the_condition_of_known_matrices() -> None:
@@ -49,6 +52,18 @@ def test_the_cost_of_rounding_is_near_that_of_a_rounded_matrix() -> None:
     found = matrix_figures("m", rounded, scales)
     assert found.rounding == pytest.approx(float((rounded - weight).norm() / weight.norm()), rel=0.03)
     assert matrix_figures("m", rounded).rounding is None
+
+
+def test_the_error_is_what_quantisation_changed() -> None:
+    """Of a matrix that NumPy rounds: the norm of the difference over that of the matrix."""
+    weight = np.random.default_rng(0).normal(size=(5, 7))
+    step = np.abs(weight).max(axis=1, keepdims=True) / 7
+    rounded = np.round(weight / step) * step
+    found = matrix_figures("m", torch.from_numpy(rounded), before=torch.from_numpy(weight))
+    assert found.error == pytest.approx(np.linalg.norm(rounded - weight) / np.linalg.norm(weight), rel=1e-12)
+    assert matrix_figures("m", torch.from_numpy(rounded)).error is None
+    zero = torch.zeros(2, 3)
+    assert (matrix_figures("m", zero, before=zero).error, matrix_figures("m", zero + 1, before=zero).error) == (0.0, math.inf)
 
 
 STREAMS = st.lists(
@@ -145,3 +160,28 @@ def test_a_file_that_holds_no_losses_is_refused(
     assert "holds no losses" in capsys.readouterr().err
     assert main(["inspect", str(tmp_path / "absent.pgolf")]) == 1
     assert "name an artifact" in capsys.readouterr().err
+
+
+def test_errors_are_told_against_the_weights_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The artifact of a run, with the weights that it kept; none without them; those of another model are refused."""
+    out, kept = tmp_path / "out", tmp_path / "weights"
+    config = brisk("export.matrix_bits=4", "export.bits=['out=32']")
+    run_seed(with_seed(config, 5, config.data.path), "# script", out, World.single(), weights=kept)
+    capsys.readouterr()
+    artifact, weights = out / artifact_name(5), kept / weights_name(5)
+    assert main(["inspect", str(artifact), "--weights", str(weights), "--format", "json"]) == 0
+    told = {row["name"]: row for row in json.loads(capsys.readouterr().out)["matrices"]}
+    loaded = {name: each.detach().numpy() for name, each in load_model(artifact.read_bytes()).named_parameters()}
+    with np.load(weights) as before:
+        for name, row in told.items():
+            change = np.linalg.norm(loaded[name].astype(np.float64) - before[name])
+            assert row["error"] == pytest.approx(change / np.linalg.norm(before[name]), rel=1e-5)
+    assert all(row["error"] == 0 for name, row in told.items() if name.endswith("attention.out"))
+    assert all(0.01 < row["error"] < 0.3 for name, row in told.items() if name.endswith("attention.query"))
+    assert main(["inspect", str(artifact)]) == 0
+    assert "error" in capsys.readouterr().out
+    np.savez(tmp_path / "other.npz", some=np.zeros(3))
+    assert main(["inspect", str(artifact), "--weights", str(tmp_path / "other.npz")]) == 1
+    assert "not those of this artifact" in capsys.readouterr().err
+    assert main(["inspect", str(artifact), "--weights", str(artifact)]) == 1
+    assert "holds no weights" in capsys.readouterr().err
