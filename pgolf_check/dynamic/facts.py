@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgolf_check.dynamic.canary import Evidence, combined
 from pgolf_check.dynamic.harness.configuration import Probe
+from pgolf_check.dynamic.harness.crossing import Crossed
 from pgolf_check.dynamic.harness.flipping import Flipped
 from pgolf_check.dynamic.harness.remedies import ATTEMPTS
 from pgolf_check.dynamic.harness.trial import Trial
@@ -22,6 +23,8 @@ class DynamicFacts:
     stopped: str = ""
     flipped: Flipped | None = None
     """What other tokens at the end changed before them; None if that was not tried, or could not be told."""
+    crossed: Crossed | None = None
+    """What other tokens at the ends of documents changed behind them; None likewise, or if attention does not stop there."""
 
     @property
     def ran(self) -> tuple[Trial, ...]:

@@ -7,22 +7,25 @@ third shows hashed tables. Controls run once in a process before anything is jud
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TypeVar
 
 from pgolf_check.dynamic.facts import DynamicFacts
 from pgolf_check.dynamic.harness.calibration import check_controls
 from pgolf_check.dynamic.harness.configuration import STREAM, Probe, colliding, first_configuration, for_probe, on_stream
 from pgolf_check.dynamic.harness.contained import Contained
+from pgolf_check.dynamic.harness.crossing import cross
 from pgolf_check.dynamic.harness.declared import NOTHING, Declared
-from pgolf_check.dynamic.harness.flipping import Flipped, flip
-from pgolf_check.dynamic.harness.trial import Trial, try_script
+from pgolf_check.dynamic.harness.flipping import flip
+from pgolf_check.dynamic.harness.trial import Made, Trial, try_script
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.errors import UserError
 from pgolf_check.submission.entry import programs_of
 from pgolf_check.submission.model import Submission
 
+T = TypeVar("T")
 SECONDS, EACH = 240.0, 60.0
 """Seconds of a processor for all runs of a submission, and for one of them."""
 CONTROL_SECONDS = 180.0
@@ -34,6 +37,8 @@ COUNTS = re.compile(
     r"\.add\.at\(|bincount|scatter_add|index_add|Counter\(|defaultdict\(|ctypes|load_inline|\.get\([^()]*, ?0(\.0)?\) ?\+"
 )
 """What a script that fills a table at evaluation calls: only such scripts are probed for it, to save time."""
+KEEPS_APART = re.compile(r"cu_seqlens|varlen|flex_attention|BlockMask|document|\bdocs?_|\bbos", re.IGNORECASE)
+"""What a script speaks of that may keep the documents of a row apart: only such scripts are run for what crosses."""
 SIZES = range(261, (1 << 16) + 1)
 FIXED = re.compile(r"""(?:fineweb10B_sp|vocab_size["']?\s*(?::\s*int\s*=|[=:])\s*)(\d{3,5})\b""")
 """How a script fixes its vocabulary: by the folder of its shards, or by a value of that name."""
@@ -63,20 +68,23 @@ def probe(submission: Submission, declared: Declared = NOTHING, *, allow_weak: b
 
 def _probed(submission: Submission, declared: Declared, run: Contained) -> DynamicFacts:
     """What the probes of the entry script show, up to the first that shows a breach."""
+    files = inputs(submission)
     trials: list[Trial] = []
     for trial in _trials(submission, declared, run):
         trials.append(trial)
         found = DynamicFacts(submission.entry, tuple(trials), run.layers)
         if found.problem or found.convicts:
             return found
-    return replace(found, flipped=_flipped(submission, trials, run))
+    found = replace(found, flipped=_of_some(trials, lambda made: flip(submission.entry, files, made, run)))
+    if found.flipped is None or found.flipped.changed or not KEEPS_APART.search(source_of(submission)):
+        return found
+    return replace(found, crossed=_of_some(trials, lambda made: cross(submission.entry, files, made, run)))
 
 
-def _flipped(submission: Submission, trials: Sequence[Trial], run: Contained) -> Flipped | None:
-    """The flip of the first trial whose stated loss can be located; that of the evaluation, where the rates are lowest, comes last."""
-    files = inputs(submission)
+def _of_some(trials: Sequence[Trial], shown: Callable[[Made], T | None]) -> T | None:
+    """Of the first trial that shows it; that of the evaluation, where the rates are lowest, comes last."""
     for trial in sorted(trials, key=lambda trial: trial.probe is Probe.EVALUATION):
-        found = flip(submission.entry, files, trial.made, run) if trial.made is not None else None
+        found = shown(trial.made) if trial.made is not None else None
         if found is not None:
             return found
     return None

@@ -1,11 +1,15 @@
 """C106: in rows that hold several documents, no activation is carried from the end of one into the beginning of the next.
 
 Attention that knows the beginnings makes the documents of a row independent; a gate that mixes in the position before must know them, too.
+The dynamic witness draws tokens of every second document anew, and compares the losses of those between.
 """
 
 from __future__ import annotations
 
-from pgolf_check.model import Answer, Certainty, Mixture
+from collections.abc import Iterator
+
+from pgolf_check.model import Answer, Certainty, Finding, Mixture, Step, Witness
+from pgolf_check.rules.answers import failed
 from pgolf_check.rules.facts import Facts
 from pgolf_check.rules.ways import Traces, decide
 
@@ -13,7 +17,21 @@ CODE = "C106"
 
 
 def check(facts: Facts) -> Answer:
-    return decide(facts, CODE, _carried)
+    answer = decide(facts, CODE, _carried)
+    shown = tuple(_crossed(facts))
+    return failed(CODE, (*answer.findings, *shown)) if shown else answer
+
+
+def _crossed(facts: Facts) -> Iterator[Finding]:
+    crossed = facts.dynamic.crossed if facts.dynamic is not None else None
+    if crossed is None or not crossed.documents:
+        return
+    told = (
+        f"losses of {crossed.documents} of {crossed.compared} documents change with the last tokens of the document before, at whose "
+        "end attention stops (seen in runs)"
+    )
+    steps = (Step(crossed.score, "the losses are taken"), Step(crossed.score, f"the score is reported: {crossed.text[:120]}"))
+    yield Finding(CODE, Witness.DYNAMIC, Certainty.PROVEN, told, (crossed.score,), steps)
 
 
 def _carried(traces: Traces) -> tuple[str, Certainty, Mixture] | None:

@@ -18,6 +18,7 @@ from uncontained import run
 
 from pgolf_check.dynamic.harness import trial
 from pgolf_check.dynamic.harness.configuration import Probe, first_configuration
+from pgolf_check.dynamic.harness.crossing import cross
 from pgolf_check.dynamic.harness.flipping import flip
 from pgolf_check.dynamic.shard import Layout
 from pgolf_check.dynamic.trace.breaches import FEWEST, breaches, confirmed
@@ -36,8 +37,8 @@ ILLEGAL = {
 }  # fmt: skip
 
 
-def traced(**variables: str) -> trial.Trial:
-    first = first_configuration(Probe.TRAINING, LAYOUT)
+def traced(layout: Layout = LAYOUT, **variables: str) -> trial.Trial:
+    first = first_configuration(Probe.TRAINING, layout)
     first = replace(first, variables={**first.variables, **variables})
     return trial.try_script("ways.py", {"ways.py": SCRIPT}, Probe.TRAINING, run, first)
 
@@ -85,6 +86,17 @@ def test_other_tokens_at_the_end_change_losses_before_them_only_where_these_look
     assert flipped is not None and bool(flipped.changed) is leaks
     assert 0.5 * LAYOUT.tokens < flipped.compared < 0.65 * LAYOUT.tokens
     assert leaks is False or len(flipped.changed) == 1 or way == "measures_the_split"
+
+
+@pytest.mark.parametrize(
+    ("way", "crossed"), [("documents_apart", False), ("documents_together", None), ("documents_apart_but_for_a_gate", True)]
+)
+def test_what_reaches_over_the_beginning_of_a_document_is_told_where_attention_stops_there(way: str, crossed: bool | None) -> None:
+    ran = traced(Layout(tokens=1025, vocab=256, symbols=32, document_tokens=40), WAY=way)
+    assert ran.made is not None
+    found = cross("ways.py", {"ways.py": SCRIPT}, ran.made, run)
+    assert (None if found is None else found.documents > 0) is crossed
+    assert not found or found.compared >= 4
 
 
 @pytest.mark.parametrize(("apart", "told"), [(0.0, False), (0.1, True)])

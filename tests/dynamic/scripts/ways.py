@@ -282,6 +282,34 @@ def only_scored(model: Any, _: Any, tokens: Any) -> None:
     tell([score(model, x, y) for x, y in windows(tokens)])
 
 
+def in_documents(model: Any, tokens: Any, *, apart: bool, gate: bool) -> None:
+    """Each position attends to those before it, in its own document or in all of the row; a gate mixes in the position before."""
+    losses = []
+    with torch.no_grad():
+        for x, y in windows(tokens):
+            embedded = model.embed(x[0])
+            if gate:
+                embedded = embedded + F.pad(embedded[:-1], (0, 0, 1, 0))
+            document = (x[0] == 1).cumsum(0)
+            seen = torch.ones(len(document), len(document)).tril()
+            if apart:
+                seen = seen * (document[:, None] == document[None, :])
+            losses.append(float(F.cross_entropy(model.head(seen / seen.sum(1, keepdim=True) @ embedded), y[0])))
+    tell(losses)
+
+
+def documents_apart(model: Any, _: Any, tokens: Any) -> None:
+    in_documents(model, tokens, apart=True, gate=False)
+
+
+def documents_together(model: Any, _: Any, tokens: Any) -> None:
+    in_documents(model, tokens, apart=False, gate=True)
+
+
+def documents_apart_but_for_a_gate(model: Any, _: Any, tokens: Any) -> None:
+    in_documents(model, tokens, apart=True, gate=True)
+
+
 def looks_ahead(model: Any, _: Any, tokens: Any) -> None:
     """The token behind the target has a share in the distribution."""
     plain = model.embed.forward
@@ -320,7 +348,7 @@ WAYS: dict[str, Callable[[Any, Any, Any], None]] = {
         a_bias_for_each_window, scored_again, sliding_score_first, best_epoch,
         a_file_is_scored, best_of_two_legal_passes,
         only_scored, rows_by_documents, looks_ahead, measures_the_split,
-        last_epoch_of_the_new_part,
+        last_epoch_of_the_new_part, documents_apart, documents_together, documents_apart_but_for_a_gate,
     )
 }  # fmt: skip
 
