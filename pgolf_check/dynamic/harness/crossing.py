@@ -1,14 +1,14 @@
 """Runs a script again with other tokens in every second document: where attention keeps documents apart, nothing of one may reach the next.
 
-Three things must be seen, in one way of taking the stated loss. With all but the last tokens of these documents drawn anew, losses at their
+Three things must be seen, in one way of taking one of the stated losses. With all but the last tokens of these documents drawn anew, losses at their
 ends change, so that attention reads what lies before; those of the documents between do not, so that it stops at their beginnings. With the
-last tokens drawn anew, losses of the documents between change: something else reaches over. A run whose attention does not stop there, or
-that adapts to what it scored, shows nothing.
+last tokens drawn anew, losses of the documents between change: something else reaches over. Losses whose attention does not stop there, or of
+a model that adapts to what it scored, show nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,22 +39,27 @@ class Crossed:
 def cross(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Crossed | None:
     """Run what was run with other tokens in every second document; None if documents are not kept apart, or that cannot be told."""
 
-    def again(shards: Mapping[str, Tokens]) -> Scores | None:
-        return same_way(run_once(script, files, made.configuration, run, shards), base) if base is not None else None
+    def again(shards: Mapping[str, Tokens]) -> Made:
+        return run_once(script, files, made.configuration, run, shards)
 
-    base = stated(made)
-    if base is None:
-        return None
     changed, between = _documents(made)
-    if len(between) < FEWEST:
+    losses = tuple(stated(made)) if len(between) >= FEWEST else ()
+    if not losses:
         return None
     earlier = again(drawn_anew(made, [place for each in changed for place in each[:-LAST]]))
-    if not _differ(base, earlier, (each[-END:] for each in changed), LEAST_CHANGE) or _differ(base, earlier, between, 0.0):
+    base = next((each for each in losses if _stops(each, same_way(earlier, each), changed, between)), None)
+    if base is None:
         return None
-    found = _differ(base, again(drawn_anew(made, [place for each in changed for place in each[-LAST:]])), between, LEAST_CHANGE)
-    if found and noise(base, again(made.shards)) > LEAST_CHANGE:
+    last = again(drawn_anew(made, [place for each in changed for place in each[-LAST:]]))
+    found = _differ(base, same_way(last, base), between, LEAST_CHANGE)
+    if found and noise(base, same_way(again(made.shards), base)) > LEAST_CHANGE:
         return None
     return Crossed(found, len(between), base.place(script), base.way.printed.text)
+
+
+def _stops(base: Scores, other: Scores | None, changed: Sequence[range], between: Sequence[range]) -> bool:
+    """Whether the losses at the ends of the changed documents are others, and those of the documents between are not."""
+    return bool(_differ(base, other, (each[-END:] for each in changed), LEAST_CHANGE)) and not _differ(base, other, between, 0.0)
 
 
 def _documents(made: Made) -> tuple[list[range], list[range]]:

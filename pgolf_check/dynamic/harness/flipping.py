@@ -47,7 +47,7 @@ def flip(script: str, files: Mapping[str, bytes], made: Made, run: Runner) -> Fl
     def again(shards: Mapping[str, Tokens]) -> Made:
         return run_once(script, files, made.configuration, run, shards)
 
-    base = stated(made)
+    base = next(stated(made), None)
     if base is None:
         return None
     end = _boundary(base)

@@ -38,13 +38,13 @@ class Scores:
         return places_of(lookup.stack, script)[-1]
 
 
-def stated(made: Made) -> Scores | None:
-    """Of the last loss that is the mean of located ones, in the first way in which it is."""
+def stated(made: Made) -> Iterator[Scores]:
+    """Of every loss that is the mean of located ones, the last one first, in the first way in which it is."""
     for number in reversed(range(len(statements(made.ended.output)))):
         for way in ways_meant(made, number):
             if way.agrees is not Agreement.NEAR:
-                return taken(made, number, way)
-    return None
+                yield taken(made, number, way)
+                break
 
 
 def ways_meant(made: Made, number: int) -> Iterator[Counted]:
