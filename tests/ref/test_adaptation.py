@@ -129,6 +129,19 @@ def test_scores_do_not_depend_on_the_documents_around() -> None:
         np.testing.assert_allclose(whole[first - 1 : end - 1], alone, rtol=0, atol=1e-9)
 
 
+def test_scores_do_not_depend_on_the_order_of_the_documents() -> None:
+    tokens, config = np.asarray(text()), small(*LORA)
+    parts = np.split(tokens, np.flatnonzero(tokens == BOS)[1:])
+    scores = []
+    for order in (parts, parts[::-1]):
+        losses = adapted(config, np.concatenate(order)).losses()
+        ends = np.cumsum([len(part) for part in order])
+        scores.append([losses[end - len(part) : end - 1] for part, end in zip(order, ends, strict=True)])
+    inner = zip(scores[0][1:-1], scores[1][-2:0:-1], strict=True)  # the last of a stream has no BOS behind it
+    for one, other in inner:
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("recipe", [CHUNKED, LORA, PHASES, BOTH])
 def test_one_rank_repeats_itself_bit_by_bit(recipe: tuple[str, ...]) -> None:
     tokens, config = text(), small(*recipe)

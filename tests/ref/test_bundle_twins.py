@@ -29,7 +29,7 @@ def test_a_twin_is_caught_with_its_rule(tmp_path: Path, twin: Twin) -> None:
     assert found == of_code or twin.get("witness") == "paper", "a folder without logs and metadata is no submission"
 
 
-PACKED_BYTES = 22_000  # that a packed sp8192 may have
+PLAIN_BYTES, PACKED_BYTES = 60_000, 22_000  # that sp8192 may have as it is shipped, and packed
 PHASES = ("evaluate.layout=documents", "ttt.phases=[2, 4]", "ttt.lora.rank=2", "ttt.lora.chunk_tokens=6")
 
 
@@ -38,6 +38,7 @@ def test_the_bundle_of_a_legal_recipe_is_clean(tmp_path: Path, pack: bool) -> No
     """A record stack with calibration and test-time training, packed; and adapters with phases between which the weights learn."""
     script = bundle(load_recipe("sp8192"), pack=True) if pack else readable(brisk(*PHASES))
     assert not pack or len(encoded(script)) <= PACKED_BYTES
+    assert not pack or len(encoded(bundle(load_recipe("sp8192")))) <= PLAIN_BYTES
     (tmp_path / "train_gpt.py").write_bytes(encoded(script))
     (tmp_path / "README.md").write_text("a submission", encoding="utf-8")
     report = audit(str(tmp_path), witnesses=(Witness.STATIC,))
