@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pgolf_check.dynamic.harness import contained, trial
-from pgolf_check.dynamic.harness.configuration import LESS_STREAM, STREAM, Probe, first_configuration
+from pgolf_check.dynamic.harness.configuration import LESS_STREAM, STREAM, Probe, colliding, first_configuration, on_stream
 from pgolf_check.dynamic.harness.remedies import ATTEMPTS, next_attempt
 from pgolf_check.dynamic.sandbox import Ending, Job, Limits
 from pgolf_check.dynamic.sandbox.job import Mechanism, Outcome
@@ -63,6 +63,21 @@ def test_a_run_that_was_cut_short_is_made_anew_and_its_losses_stay_if_that_state
     leak = trial.Ended(137, line.format(5.0), "killed: wall-clock limit")
     evidence = tried(leak).evidence
     assert evidence is not None and evidence.convicts() and not later
+
+
+@pytest.mark.parametrize(("probe", "runs"), [(Probe.TABLES, 2), (Probe.TRAINING, 1)])
+def test_a_model_that_has_not_learnt_the_few_symbols_is_trained_anew_on_others(probe: Probe, runs: int) -> None:
+    line = "final_int8_zlib_roundtrip_exact val_loss:{:.8f} val_bpb:0.80000000\n"
+    few = on_stream(FIRST, colliding(STREAM, settable=True))
+    losses = [math.log(few.layout.vocab), math.log(few.layout.alphabet) + 0.1]
+    made: list[float] = []
+
+    def run(*_: object) -> trial.Ended:
+        made.append(losses[len(made)])
+        return trial.Ended(0, line.format(made[-1]), "")
+
+    found = trial.try_script("a.py", {"a.py": b""}, probe, run, few)
+    assert len(made) == runs and found.stated[0].loss == pytest.approx(made[-1], abs=1e-8)
 
 
 def test_the_budget_of_runs_is_of_processor_time_and_of_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
 from pgolf_check.dynamic.harness.configuration import BYTES_SPLIT, MOST_SCORINGS, Configuration, Probe, first_configuration
-from pgolf_check.dynamic.harness.remedies import next_attempt
+from pgolf_check.dynamic.harness.remedies import ATTEMPTS, next_attempt
 from pgolf_check.dynamic.harness.tokenizer import PIECE_BYTES
 from pgolf_check.dynamic.harness.workspace import fresh_shards, lay_out
 from pgolf_check.dynamic.judge import LOSS
@@ -38,6 +38,9 @@ FEWEST_DIGITS = 4
 TERSE = re.compile(r"\bvl[:=](\d+\.(\d+))\s+(?:val_)?bpb[:=](\d+\.\d+)")
 PASSING = re.compile(r"^(?:s|step)[:=]?\d+/|diag", re.IGNORECASE)
 """Lines of the training, and diagnostics."""
+SURPRISED = 1.0
+"""Nats above the entropy of a model that has not learnt which symbols there are."""
+UNLEARNT = "the model has not learnt which symbols there are"
 AGREE = 0.5
 """A loss below this share of that which its own bits per byte come to is one in another unit."""
 MOST_BYTES = 1.5 * PIECE_BYTES
@@ -106,7 +109,8 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
     """Run `script`, one of the `files` (content by name), until it states a loss: as `first` says, then by what it said itself.
 
     A run that stopped after it stated a loss counts: the loss is what it is. The next is made all the same, as the
-    losses to come may tell more. Raises ValueError if the script is not among the files.
+    losses to come may tell more. So is one on other tokens where a model has not learnt the symbols of a stream for tables.
+    Raises ValueError if the script is not among the files.
     """
     if script not in files:
         raise ValueError(f"{script}: not among the files of the run")
@@ -122,11 +126,21 @@ def try_script(script: str, files: Mapping[str, bytes], probe: Probe, run: Runne
         if stated:
             cut_short = _reason(ended) if ended.status else ""
             found = Trial(probe, configuration, stated, tuple(reasons), cut_short, _breaches(script, files, made, run), made)
+            if _learnt_nothing(found) and len(tried) < ATTEMPTS:
+                reasons.append(f"{configuration.name}: {UNLEARNT}")
+                continue
         if found is not None and not (stated and found.cut_short and not _convicts(found)):
             return found
         reasons.append(f"{configuration.name}: {_reason(ended)}")
         configuration = next_attempt(tried, _reason(ended))
     return found or Trial(probe, None, (), tuple(reasons))
+
+
+def _learnt_nothing(trial: Trial) -> bool:
+    """Whether the few symbols of a stream for tables came as a surprise to the end, so that no table shows beside the model."""
+    assert trial.ran is not None
+    entropy = math.log(trial.ran.layout.alphabet)
+    return trial.probe is Probe.TABLES and all(stated.loss > entropy + SURPRISED for stated in trial.stated)
 
 
 def _convicts(trial: Trial) -> bool:
