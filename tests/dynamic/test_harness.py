@@ -96,6 +96,14 @@ def test_bits_per_byte_count_only_where_every_symbol_is_a_word_and_no_shard_tell
     assert stated(0.6 * chance, replace(few, splits=("train", "val", "val_bytes"))) == ()
 
 
+def test_a_loss_is_taken_where_it_is_stated_in_most_digits() -> None:
+    name = "final_int8_zlib_roundtrip"
+    lines = [f"{name} val_loss:6.9315 val_bpb:1.9000", f"{name}_exact val_loss:6.93147181 val_bpb:1.90000000"]
+    assert [each.text for each in trial.statements("\n".join(lines))] == lines[1:]
+    assert [each.text for each in trial.statements(lines[0])] == lines[:1]
+    assert trial.statements(f"{name} val_loss:6.9 val_bpb:1.9") == trial.statements("") == ()
+
+
 def test_a_loss_in_another_unit_convicts_nobody() -> None:
     per_byte = math.log(STREAM.alphabet) / PIECE_BYTES
     line = f"final_int8_zlib_roundtrip_exact val_loss:{per_byte:.8f} val_bpb:{per_byte / math.log(2):.8f}\n"

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from pgolf_check.dynamic.canary import FLOAT32_EXCESS, Evidence, combined
@@ -194,8 +195,8 @@ def statements(output: str) -> tuple[Statement, ...]:
     """The final lines that state a loss in enough digits to tell what it is the mean of, each loss where it has most of them."""
     found = [(final.text.strip(), match) for final in _finals(output) if (match := _loss_in(final))]
     stated = [Statement(text, float(m[1]), 0.5 * 10.0 ** -len(m[2])) for text, m in found if len(m[2]) >= FEWEST_DIGITS]
-    following = [*stated[1:], None]
-    return tuple(each for each, after in zip(stated, following, strict=True) if after is None or not after.says_more_than(each))
+    following = zip_longest(stated, stated[1:])
+    return tuple(each for each, after in following if after is None or not after.says_more_than(each))
 
 
 def _finals(output: str) -> list[FinalLine]:
