@@ -42,9 +42,10 @@ KINDS = (
 SHARES = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 TRIALS = 400
 OTHERS = """\
-These scripts were at hand while the witness was made. Of 19 others, drawn at random from the same labels, 14 ran; 4 of the 8 illegal ones
-that ran were found, and none of the 6 legal ones was convicted. The evidence of a run varies with the tokens that are drawn for it: one of those
-that are not found below was found in three of four runs."""
+Of 194 labelled scripts the last were not reached. 47 were at hand while the witness was made; the others were run first while it was changed, each
+by the witness of its day. That convicted one legal script (C101): a stated loss came near a mean that it was not. What is told must since hold in
+every way that may be meant, and that script, run again, shows nothing. Not seen are byte mixtures whose gain on random tokens is small, hashed caches
+of fixed, large tables, and gates that read the target where their hints are seldom right."""
 Answer = dict[str, Any]
 Case = tuple[dict[str, Any], Answer]
 
