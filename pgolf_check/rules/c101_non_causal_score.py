@@ -6,11 +6,9 @@ tokens anew that a run scored last, and compares the losses before them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from pgolf_check.model import Answer, Certainty, Finding, Mixture, Step, Witness
-from pgolf_check.rules.answers import failed
+from pgolf_check.model import Answer, Certainty, Mixture
 from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.redrawn import with_changes
 from pgolf_check.rules.ways import Traces, decide
 
 CODE = "C101"
@@ -18,21 +16,15 @@ CODE = "C101"
 
 def check(facts: Facts) -> Answer:
     decided = decide(facts, CODE, _ahead)
-    shown = tuple(_flipped(facts))
-    return failed(CODE, (*decided.findings, *shown)) if shown else decided
-
-
-def _flipped(facts: Facts) -> Iterator[Finding]:
     flipped = facts.dynamic.flipped if facts.dynamic is not None else None
     if flipped is None or not flipped.changed:
-        return
+        return decided
     count, largest = len(flipped.changed), max(abs(change.after - change.before) for change in flipped.changed)
     told = (
         f"{count:,} of {flipped.compared:,} losses change, by up to {largest:.2g} nats, where other tokens are put in the place of those "
         "that are scored after them"
     )
-    steps = (Step(flipped.score, "the losses are taken"), Step(flipped.score, f"the score is reported: {flipped.text[:120]}"))
-    yield Finding(CODE, Witness.DYNAMIC, Certainty.PROVEN, told, (flipped.score,), steps)
+    return with_changes(decided, flipped.score, flipped.text, told)
 
 
 def _ahead(traces: Traces) -> tuple[str, Certainty, Mixture] | None:

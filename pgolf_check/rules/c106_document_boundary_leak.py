@@ -6,32 +6,24 @@ The dynamic witness draws tokens of every second document anew, and compares the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from pgolf_check.model import Answer, Certainty, Finding, Mixture, Step, Witness
-from pgolf_check.rules.answers import failed
+from pgolf_check.model import Answer, Certainty, Mixture
 from pgolf_check.rules.facts import Facts
+from pgolf_check.rules.redrawn import with_changes
 from pgolf_check.rules.ways import Traces, decide
 
 CODE = "C106"
 
 
 def check(facts: Facts) -> Answer:
-    answer = decide(facts, CODE, _carried)
-    shown = tuple(_crossed(facts))
-    return failed(CODE, (*answer.findings, *shown)) if shown else answer
-
-
-def _crossed(facts: Facts) -> Iterator[Finding]:
+    decided = decide(facts, CODE, _carried)
     crossed = facts.dynamic.crossed if facts.dynamic is not None else None
     if crossed is None or not crossed.documents:
-        return
+        return decided
     told = (
         f"losses of {crossed.documents} of {crossed.compared} documents change with the last tokens of the document before, at whose "
         "end attention stops (seen in runs)"
     )
-    steps = (Step(crossed.score, "the losses are taken"), Step(crossed.score, f"the score is reported: {crossed.text[:120]}"))
-    yield Finding(CODE, Witness.DYNAMIC, Certainty.PROVEN, told, (crossed.score,), steps)
+    return with_changes(decided, crossed.score, crossed.text, told)
 
 
 def _carried(traces: Traces) -> tuple[str, Certainty, Mixture] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgolf_check.dynamic.harness.tokenizer import FIRST
-from pgolf_check.dynamic.harness.trial import Made, statements
+from pgolf_check.dynamic.harness.trial import Made
 from pgolf_check.dynamic.harness.workspace import VALIDATION
 from pgolf_check.dynamic.shard import Tokens, fresh_seed
 from pgolf_check.dynamic.trace.breaches import places_of
@@ -40,7 +40,7 @@ class Scores:
 
 def stated(made: Made) -> Iterator[Scores]:
     """Of every loss that is the mean of located ones, the last one first, in the first way in which it is."""
-    for number in reversed(range(len(statements(made.ended.output)))):
+    for number in reversed(range(len(made.statements))):
         for way in ways_meant(made, number):
             if way.agrees is not Agreement.NEAR:
                 yield taken(made, number, way)
@@ -49,8 +49,7 @@ def stated(made: Made) -> Iterator[Scores]:
 
 def ways_meant(made: Made, number: int) -> Iterator[Counted]:
     """The ways that may be meant by a stated loss, without those that choose by the losses."""
-    statement = statements(made.ended.output)[number]
-    for way in meant(made.records, statement, made.configuration.layout.tokens):
+    for way in meant(made.records, made.statements[number], made.configuration.layout.tokens):
         if way.way.which != "lowest":
             yield way
 
@@ -62,10 +61,9 @@ def taken(made: Made, number: int, way: Counted) -> Scores:
 
 def same_way(made: Made, base: Scores) -> Scores | None:
     """The losses of another run that this states in the same way."""
-    stated = statements(made.ended.output)
-    if base.number >= len(stated):
+    if base.number >= len(made.statements):
         return None
-    way = in_way(made.records, stated[base.number], made.configuration.layout.tokens, base.way.way)
+    way = in_way(made.records, made.statements[base.number], made.configuration.layout.tokens, base.way.way)
     return taken(made, base.number, way) if way is not None else None
 
 

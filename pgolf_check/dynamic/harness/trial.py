@@ -71,6 +71,11 @@ class Made:
         """What its trace tells."""
         return read_trace(self.ended.trace, self.configuration.layout.tokens)
 
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The losses that it states."""
+        return statements(self.ended.output)
+
 
 Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ended]
 """Runs a command in a folder with an environment, contained: (command, folder, variables). It sets PATH, HOME and TMPDIR itself."""
@@ -152,7 +157,7 @@ def _breaches(script: str, files: Mapping[str, bytes], made: Made, run: Runner) 
     """What the trace of a run shows, if that of one on other tokens shows it, too."""
 
     def shown(by: Made) -> tuple[Traced, ...]:
-        return tuple(breaches(by.records, statements(by.ended.output), by.configuration.layout.tokens, script))
+        return tuple(breaches(by.records, by.statements, by.configuration.layout.tokens, script))
 
     found = shown(made)
     at = made.configuration

@@ -48,6 +48,11 @@ class Statement:
     loss: float
     half_a_digit: float
 
+    @property
+    def rounding(self) -> float:
+        """By how much a mean that was taken in float32 and printed may differ from the one that is meant."""
+        return self.half_a_digit + FLOAT32_MEAN * max(1.0, self.loss)
+
     def says_more_than(self, other: Statement) -> bool:
         """Whether it states the same loss in more digits."""
         return self.half_a_digit < other.half_a_digit and abs(self.loss - other.loss) <= 1.01 * other.half_a_digit
@@ -136,10 +141,9 @@ def _totals(before: Sequence[Record]) -> Iterator[Total]:
 
 def _is_stated(total: Total, before: Sequence[Record], statement: Statement) -> bool:
     """Whether a line states a total divided by the number of its losses, or a total that is their mean already."""
-    allowed = statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss)
-    if abs(total.value / total.count - statement.loss) <= allowed:
+    if abs(total.value / total.count - statement.loss) <= statement.rounding:
         return True
-    if abs(total.value - statement.loss) > allowed:
+    if abs(total.value - statement.loss) > statement.rounding:
         return False
     lookups = {record.order: record for record in before if isinstance(record, Lookup)}
     nats = [_nats_at(lookups[order], positions) for order, positions in total.parts if order in lookups]
@@ -192,7 +196,7 @@ def _since(before: Sequence[Record], place: Place, tokens: int) -> Iterator[tupl
 def _agreement(apart: float, statement: Statement) -> Agreement | None:
     if statement.half_a_digit <= MANY_DIGITS and apart <= statement.half_a_digit + FLOAT64_MEAN:
         return Agreement.IN_ALL_DIGITS
-    if apart <= statement.half_a_digit + FLOAT32_MEAN * max(1.0, statement.loss):
+    if apart <= statement.rounding:
         return Agreement.ROUNDED
     return Agreement.NEAR if apart <= NEAR else None
 

@@ -125,7 +125,7 @@ class Trace:
         if self._lookups:
             self._read(name, args, result)
         if self._marks:
-            self._carry(func, args, kwargs, result)
+            self._carry(name, args, kwargs, result)
         found = lookup_in(func, args, kwargs, result)
         if found is not None:
             self._looked_up(found, result)
@@ -202,9 +202,8 @@ class Trace:
         else:
             self._marks.pop(storage, None)
 
-    def _carry(self, func: Any, args: Any, kwargs: Mapping[str, Any], result: Any) -> None:
+    def _carry(self, name: str, args: Any, kwargs: Mapping[str, Any], result: Any) -> None:
         """Give what an operation wrote the marks of what it read."""
-        name = getattr(func, "__name__", "")
         if name in ("__get__", "__set__"):  # of a view, or of a gradient: storages keep their marks
             return
         given = [storage_of(each) for each in tensors((*args, *kwargs.values()))]
